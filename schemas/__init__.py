@@ -1,0 +1,1 @@
+"""The contracts: ids, windows, messages, topics, registry documents, settings and series. Nothing here does I/O."""

@@ -1,0 +1,202 @@
+"""Messages are what processes say to each other in topics, as JSON. `v` is the version of a message's shape.
+
+Decoding is strict: a missing or wrong field raises msgspec.ValidationError with the path of the fault.
+"""
+
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+
+QUALITIES = ("ok", "suspect", "estimated", "substituted", "maintenance", "fault", "stopped")
+QUALITY_CODE = {name: code for code, name in enumerate(QUALITIES)}
+
+STATUSES = ("provisional", "settled", "revised")
+
+
+class Batch(msgspec.Struct, omit_defaults=True, gc=False):
+    """The readings one source sent together, by column: reading n is of `meters[i[n]]`, at `t[n]` [epoch ms].
+
+    `v[n]` is an integer at `scale[i[n]]` decimal places of the meter's unit, None for a void; `rev` and `q` (index
+    into QUALITIES) are absent when all are 0; `received` is the gateway's stamp [epoch ms].
+    """
+
+    batch: str
+    source: str
+    received: int
+    meters: list[str]
+    scale: list[int]
+    i: list[int]
+    t: list[int]
+    v: list[int | None]
+    rev: list[int] | None = None
+    q: list[int] | None = None
+
+
+class Readings(msgspec.Struct, omit_defaults=True, gc=False):
+    """Topic `readings`: batches of one enterprise, or a tick (`tick` [epoch ms], then without enterprise)."""
+
+    v: int
+    registry: int
+    enterprise: str | None = None
+    batches: list[Batch] = []
+    tick: int | None = None
+
+
+class Reported(msgspec.Struct, omit_defaults=True):
+    """Topic `reported`: a reported value (填报值) of an entity's metric for a window; the highest `rev` counts.
+
+    `micro` is the value in the metric's own unit at 1e-6; `value` and `unit` are what the reporter wrote.
+    """
+
+    v: int
+    registry: int
+    entity: str
+    metric: str
+    period: str
+    micro: int
+    value: str
+    unit: str
+    rev: int
+    reporter: str
+    received: int
+
+
+class Own(msgspec.Struct, omit_defaults=True):
+    """What a calendar document says of its own window (and a year's of its quarters): no sum of children gives it.
+
+    `values` holds indicators (`ind.*`, integers at 1e-6 of the indicator's unit) and values reported for the window
+    itself; None where an indicator has no value (its denominator is missing).
+    """
+
+    status: str
+    values: dict[str, int | None] = {}
+
+
+class CalendarDocument(msgspec.Struct, omit_defaults=True):
+    """Topic `totals`: a day of its 24 hours, a month of its days, a year of its months, of one entity.
+
+    `metrics[m][n]` is the absolute value of child n at 1e-6 of the metric's unit, None where nothing is known of it.
+    `touched` are the children that this writing changed; `own` is by window name; `known` is, by child, the latest
+    arrival [epoch ms] of a reading that stands in it; `input` the (partition, step) that it was made from.
+    """
+
+    v: int
+    entity: str
+    period: str
+    of: str
+    metrics: dict[str, list[int | None]]
+    status: list[str]
+    touched: list[int]
+    registry: int
+    release: str | None
+    input: list[tuple[int, int]]
+    own: dict[str, Own] = {}
+    known: list[int | None] = []
+
+
+class Condition(msgspec.Struct, omit_defaults=True):
+    """Topic `alarm.conditions`: what an alarm (告警) of (rule, entity, start) is now. Figures are decimal text."""
+
+    v: int
+    id: str
+    rule: str
+    rule_version: int
+    entity: str
+    start: str
+    period: str
+    condition: str
+    tier: str | None
+    severity: str
+    value: str | None
+    limit: str | None
+    unit: str
+    since: int
+    known: int
+    reason: str
+    coverage: float | None
+    seq: int
+
+
+class AlarmEvent(Condition, omit_defaults=True, kw_only=True):
+    """Topic `alarm.events`: a transition of an alarm; `id|seq` is the idempotency key of all that is sent about it."""
+
+    from_: str | None = msgspec.field(name="from")
+    cause: str
+    actor: str
+
+
+class Finding(msgspec.Struct, omit_defaults=True):
+    """Topic `findings`: a data-quality finding by (rule, meter, start); `open` turns false when later data heal it."""
+
+    v: int
+    enterprise: str
+    meter: str
+    rule: str
+    start: int
+    end: int
+    reason: str
+    open: bool
+
+
+class Rejected(msgspec.Struct, omit_defaults=True):
+    """Topic `rejected`: an input that cannot be used, as it came (or its sha256 when too large), and why.
+
+    `at` is the arrival [epoch ms]; `where` says the place: batch and index, or topic, partition and offset.
+    """
+
+    v: int
+    code: str
+    message: str
+    at: int
+    where: dict[str, Any]
+    source: str = "-"
+    input: Any = None
+
+
+class Heartbeat(msgspec.Struct, omit_defaults=True):
+    """Topic `engine`: what a process says of itself; times in epoch ms, `step_s` the mean seconds of a step."""
+
+    v: int
+    process: str
+    version: str
+    at: int
+    watermark: int | None = None
+    lag: int | None = None
+    step_s: float | None = None
+    counts: dict[str, int] = {}
+
+
+class RegistryRecord(msgspec.Struct, omit_defaults=True):
+    """Topics `registry` and `registry.log`: one version of a document, written in set number `version`."""
+
+    v: int
+    version: int
+    document: dict[str, Any]
+    at: int
+    by: str
+    why: str = ""
+
+
+class RegistryCommit(msgspec.Struct, omit_defaults=True):
+    """The commit marker that ends a set in topic `registry`, under the key COMMIT_KEY."""
+
+    v: int
+    version: int
+    documents: int
+
+
+COMMIT_KEY = b"~commit"
+
+encode = msgspec.json.Encoder().encode
+decode_readings = msgspec.json.Decoder(Readings).decode
+decode_reported = msgspec.json.Decoder(Reported).decode
+decode_calendar = msgspec.json.Decoder(CalendarDocument).decode
+decode_condition = msgspec.json.Decoder(Condition).decode
+decode_event = msgspec.json.Decoder(AlarmEvent).decode
+decode_finding = msgspec.json.Decoder(Finding).decode
+decode_rejected = msgspec.json.Decoder(Rejected).decode
+decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode
+decode_registry = msgspec.json.Decoder(RegistryRecord).decode
+decode_commit = msgspec.json.Decoder(RegistryCommit).decode

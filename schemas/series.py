@@ -1,0 +1,40 @@
+"""The series contract: which measurements the series store holds, their tags and fields.
+
+All fields are floats in the unit itself, times in epoch milliseconds. A point is an upsert under (measurement, tags,
+time): writing it twice changes nothing.
+"""
+
+from typing import NamedTuple
+
+READING = "reading"
+ALARM = "alarm"
+ENGINE = "engine"
+MEMBER = "member"
+WINDOW_MEASUREMENTS = ("hour", "day", "month", "quarter", "year")
+
+TAGS: dict[str, tuple[str, ...]] = {
+    READING: ("meter", "rev"),
+    ALARM: ("entity", "rule"),
+    ENGINE: ("process",),
+    MEMBER: ("group", "entity", "name"),
+    **dict.fromkeys(WINDOW_MEASUREMENTS, ("entity", "metric")),
+}
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    READING: ("value", "quality", "void"),
+    ALARM: ("state", "tier", "value", "limit", "margin"),
+    ENGINE: ("heartbeat", "lag"),
+    MEMBER: ("value",),
+    **dict.fromkeys(WINDOW_MEASUREMENTS, ("value", "present", "measured", "estimated", "missing", "settled")),
+}
+
+ALARM_STATE = {"ok": 0.0, "pending": 1.0, "firing": 2.0, "established": 3.0, "withdrawn": 4.0}
+
+
+class Point(NamedTuple):
+    """One point: tags in the order of TAGS, fields in the order of FIELDS (None: this field is not written)."""
+
+    measurement: str
+    tags: tuple[str, ...]
+    time_ms: int
+    fields: tuple[float | None, ...]
