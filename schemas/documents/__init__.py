@@ -1,0 +1,50 @@
+"""Documents: what the registry holds, one model for each kind, read strictly and all faults at once."""
+
+from schemas.documents.energy import Carrier, Coefficient, Factor, Product, Release
+from schemas.documents.enterprise import Enterprise, Key, Source
+from schemas.documents.envelope import API_VERSION, DatedId, DocumentKey, Entry, Name
+from schemas.documents.indicator import Indicator, Limit, Rule, Select, Threshold, Tier
+from schemas.documents.meter import DatedValue, Meter
+from schemas.documents.metric import Metric, MetricError, parse_metric
+from schemas.documents.parse import KINDS, Document, Fault, canonical, load_document, parse_document
+from schemas.documents.settings import Settings
+from schemas.documents.territory import City, County, Industry, Park, Province
+
+__all__ = [
+    "API_VERSION",
+    "KINDS",
+    "Carrier",
+    "City",
+    "Coefficient",
+    "County",
+    "DatedId",
+    "DatedValue",
+    "Document",
+    "DocumentKey",
+    "Enterprise",
+    "Entry",
+    "Factor",
+    "Fault",
+    "Indicator",
+    "Industry",
+    "Key",
+    "Limit",
+    "Meter",
+    "Metric",
+    "MetricError",
+    "Name",
+    "Park",
+    "Product",
+    "Province",
+    "Release",
+    "Rule",
+    "Select",
+    "Settings",
+    "Source",
+    "Threshold",
+    "Tier",
+    "canonical",
+    "load_document",
+    "parse_document",
+    "parse_metric",
+]

@@ -1,0 +1,169 @@
+"""An indicator (指标) is a named formula over metrics; limits and rules say which of its values are too much."""
+
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.documents.envelope import Envelope, Strict
+from schemas.documents.fields import DecimalText, EntityText, Id, Text, Unit, fault
+from schemas.documents.metric import MetricText
+from schemas.ids import IdError, check_id, split_meter_id
+from schemas.windows import WINDOW_KINDS, WindowKind
+
+Severity = Literal["info", "warning", "critical"]
+Direction = Literal["gt", "ge", "lt", "le"]
+
+
+class IndicatorSpec(Strict):
+    """A total is one metric, an intensity the quotient of two; `unit` is what the result is shown in."""
+
+    type: Literal["total", "intensity"]
+    total: MetricText | None = None
+    numerator: MetricText | None = None
+    denominator: MetricText | None = None
+    unit: Unit
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        wanted = {"total"} if self.type == "total" else {"numerator", "denominator"}
+        for name in ("total", "numerator", "denominator"):
+            given = getattr(self, name) is not None
+            if given and name not in wanted:
+                raise fault("unknown_field", f"an indicator of type {self.type} has no {name}")
+            if not given and name in wanted:
+                raise fault("missing", f"an indicator of type {self.type} needs {name}")
+        return self
+
+
+class Indicator(Envelope):
+    """An indicator (指标), the metric `ind.ID`."""
+
+    kind: Literal["indicator"]
+    spec: IndicatorSpec
+
+
+class Select(Strict):
+    """Which entities are meant: those of a kind, of some ids, and within an entity."""
+
+    kind: Literal["meter", "enterprise", "park", "county", "city", "province", "industry"]
+    id: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    in_: EntityText | None = Field(alias="in", default=None)
+
+    @model_validator(mode="after")
+    def _ids_fit_the_kind(self) -> Self:
+        for one in self.id or ():
+            try:
+                _ = split_meter_id(one) if self.kind == "meter" else check_id(one)
+            except IdError as error:
+                raise fault("bad_id", str(error)) from error
+        return self
+
+
+class Tier(Strict):
+    """One step of a limit: a value above `max` has passed it."""
+
+    id: Id
+    max: DecimalText
+    severity: Severity | None = None
+
+
+def _tiers_ascend(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    for lower, upper in pairwise(tiers):
+        if upper.max <= lower.max:
+            raise fault("not_ascending", f"tier {upper.id} ({upper.max}) is not above tier {lower.id} ({lower.max})")
+    if len({tier.id for tier in tiers}) != len(tiers):
+        raise fault("duplicate", "two tiers have the same id")
+    return tiers
+
+
+class LimitSpec(Strict):
+    """The tiers that an indicator is held against, in the indicator's unit, from the lowest to the highest."""
+
+    indicator: Id
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1), AfterValidator(_tiers_ascend)]
+    select: Select | None = None
+    source: Text
+
+
+class Limit(Envelope):
+    """A dated threshold with tiers and a source (限额)."""
+
+    kind: Literal["limit"]
+    spec: LimitSpec
+
+
+class Bound(NamedTuple):
+    """A direction and the value it starts from."""
+
+    direction: Direction
+    value: Decimal
+
+
+class Threshold(Strict):
+    """One comparison, in the unit of what it watches: above (gt), from (ge), below (lt) or up to (le) a value."""
+
+    gt: DecimalText | None = None
+    ge: DecimalText | None = None
+    lt: DecimalText | None = None
+    le: DecimalText | None = None
+
+    @model_validator(mode="after")
+    def _is_one_comparison(self) -> Self:
+        if sum(value is not None for value in (self.gt, self.ge, self.lt, self.le)) != 1:
+            raise fault("bad_threshold", "write exactly one of gt, ge, lt, le")
+        return self
+
+    @property
+    def bound(self) -> Bound:
+        """The comparison as a pair."""
+        directions: tuple[Direction, ...] = ("gt", "ge", "lt", "le")
+        for direction in directions:
+            value: Decimal | None = getattr(self, direction)
+            if value is not None:
+                return Bound(direction, value)
+        raise AssertionError("a threshold is one comparison")
+
+
+def _overlap(one: Bound, other: Bound) -> bool:
+    upward, downward = (one, other) if one.direction in ("gt", "ge") else (other, one)
+    if upward.direction not in ("gt", "ge") or downward.direction not in ("lt", "le"):
+        return True
+    both_include_the_edge = upward.direction == "ge" and downward.direction == "le"
+    return downward.value > upward.value or (downward.value == upward.value and both_include_the_edge)
+
+
+class RuleSpec(Strict):
+    """When an alarm is raised and when it is cleared again.
+
+    `window` is the calendar window whose value is watched; `period` is what an alarm is about: an accounting period,
+    or an episode from the window that raised it to the one that cleared it. Without `clear` an alarm clears as soon as
+    `raise` does not hold.
+    """
+
+    metric: MetricText | None = None
+    indicator: Id | None = None
+    window: WindowKind
+    period: Literal["hour", "day", "month", "quarter", "year", "episode"]
+    select: Select
+    raise_: Threshold = Field(alias="raise")
+    clear: Threshold | None = None
+    severity: Severity
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if (self.metric is None) == (self.indicator is None):
+            raise fault("missing", "a rule watches either a metric or an indicator: write one of them")
+        if self.period != "episode" and WINDOW_KINDS.index(self.period) < WINDOW_KINDS.index(self.window):
+            raise fault("bad_period", f"period {self.period} is shorter than the window {self.window} it is about")
+        if self.clear is not None and _overlap(self.raise_.bound, self.clear.bound):
+            raise fault("overlap", "clear holds where raise holds: an alarm would be raised and cleared at once")
+        return self
+
+
+class Rule(Envelope):
+    """A threshold on a metric or on an indicator that raises alarms (规则)."""
+
+    kind: Literal["rule"]
+    spec: RuleSpec

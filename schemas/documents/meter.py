@@ -1,0 +1,111 @@
+"""A meter (计量点) is one measured channel of one enterprise: a cumulative register or a quantity for each interval."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from schemas.decimals import scale_of
+from schemas.documents.envelope import Ascending, DatedIds, Entry, Envelope, Strict
+from schemas.documents.fields import (
+    Duration,
+    Id,
+    NonNegativeDecimal,
+    PositiveDecimal,
+    Text,
+    Unit,
+    duration_ms,
+    fault,
+)
+from schemas.ids import METER_ID_PATTERN, IdError, split_meter_id
+from schemas.windows import DAY_MS
+
+METER_TYPES = ("register", "interval")
+# A register may have 17 digits in a 64-bit integer; finer steps than this would leave too few before the point.
+MAX_SCALE = 9
+
+
+def _meter_id(text: str) -> str:
+    try:
+        split_meter_id(text)
+    except IdError as error:
+        raise fault("bad_id", str(error)) from error
+    return text
+
+
+def _type(value: Any) -> Any:
+    if value not in METER_TYPES:
+        raise fault("unknown_type", f"meter type {value!r} is not known: the types are {' and '.join(METER_TYPES)}")
+    return value
+
+
+MeterId = Annotated[
+    str, AfterValidator(_meter_id), Field(json_schema_extra={"pattern": f"^{METER_ID_PATTERN.pattern}$"})
+]
+
+
+class DatedValue(Entry):
+    """A number that holds from a day on."""
+
+    value: PositiveDecimal
+
+
+class MeterSpec(Strict):
+    """What the meter measures, how its numbers read, and what they mean to the enterprise's balance.
+
+    One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
+    `parent` the meter within the same enterprise that measures this one too.
+    """
+
+    carrier: Id
+    type: Annotated[Literal["register", "interval"], BeforeValidator(_type)]
+    unit: Unit
+    resolution: PositiveDecimal
+    step: Duration | None = None
+    stamp: Literal["start", "end"] = "end"
+    role: Literal["input", "output", "sub"]
+    source: DatedIds = ()
+    multiplier: Annotated[tuple[DatedValue, ...], Ascending] = ()
+    modulus: PositiveDecimal | None = None
+    max_rate_per_h: PositiveDecimal | None = None
+    tolerance: NonNegativeDecimal | None = None
+    parent: Id | None = None
+    level: Annotated[int, Field(ge=1, le=9)] | None = None
+    tag: Text | None = None
+
+    @property
+    def step_ms(self) -> int | None:
+        """The length of a slot, or of the usual distance of two readings of a register [ms]."""
+        return None if self.step is None else duration_ms(self.step)
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Self:
+        if scale_of(self.resolution) > MAX_SCALE:
+            raise fault("too_fine", f"resolution {self.resolution} has more than {MAX_SCALE} decimal places")
+        if self.type == "interval":
+            if self.step_ms is None:
+                raise fault("missing_step", "an interval meter needs step, the length of its slots, such as 15min")
+            if DAY_MS % self.step_ms:
+                raise fault("bad_step", f"step {self.step} does not divide a day, so its slots drift over the hours")
+            if self.modulus is not None:
+                raise fault("not_a_register", "only a register has a modulus")
+        elif "stamp" in self.model_fields_set:
+            raise fault("not_an_interval", "only an interval meter has a stamp: a register reading is of its instant")
+        return self
+
+
+class Meter(Envelope):
+    """A meter (计量点); its id is `ENTERPRISE.METER`."""
+
+    kind: Literal["meter"]
+    id: MeterId
+    spec: MeterSpec
+
+    @property
+    def enterprise(self) -> str:
+        """The id of the enterprise that the meter is, unchangeably, part of."""
+        return split_meter_id(self.id)[0]
+
+    @property
+    def short_id(self) -> str:
+        """The id within the enterprise."""
+        return split_meter_id(self.id)[1]

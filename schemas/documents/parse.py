@@ -1,0 +1,111 @@
+"""Parsing turns what stands in a file or a request into a document, or into all the faults it has."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
+
+from schemas.documents.energy import Carrier, Product, Release
+from schemas.documents.enterprise import Enterprise, Key, Source
+from schemas.documents.indicator import Indicator, Limit, Rule
+from schemas.documents.meter import Meter
+from schemas.documents.settings import Settings
+from schemas.documents.territory import City, County, Industry, Park, Province
+
+Document = (
+    Province
+    | City
+    | County
+    | Park
+    | Industry
+    | Enterprise
+    | Source
+    | Meter
+    | Carrier
+    | Release
+    | Product
+    | Indicator
+    | Limit
+    | Rule
+    | Settings
+    | Key
+)
+
+KINDS: dict[str, type[Document]] = {
+    "province": Province,
+    "city": City,
+    "county": County,
+    "park": Park,
+    "industry": Industry,
+    "enterprise": Enterprise,
+    "source": Source,
+    "meter": Meter,
+    "carrier": Carrier,
+    "release": Release,
+    "product": Product,
+    "indicator": Indicator,
+    "limit": Limit,
+    "rule": Rule,
+    "settings": Settings,
+    "key": Key,
+}
+
+# pydantic's names of errors that have one of ours; what is not here is bad_value, our own codes pass through.
+_CODES = {"missing": "missing", "extra_forbidden": "unknown_field"}
+_PLAIN_MESSAGES = {
+    "missing": "this field is needed",
+    "extra_forbidden": "this field is not known here: is it misspelt?",
+}
+
+
+class Fault(NamedTuple):
+    """One fault of a document: where it is (`spec.tiers.0.max`), a stable code, and what to do."""
+
+    path: str
+    code: str
+    message: str
+
+
+def _fault(error: ErrorDetails) -> Fault:
+    kind = error["type"]
+    own = error.get("ctx", {}).keys() == {"message"}
+    code = kind if own else _CODES.get(kind, "bad_value")
+    # The branches of a union follow the field's own name in pydantic's location; a reader of the file has no such field.
+    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "constrained-")))
+    return Fault(place, code, _PLAIN_MESSAGES.get(kind, error["msg"]))
+
+
+def parse_document(raw: Mapping[str, object]) -> Document | list[Fault]:
+    """Return the document that a mapping read from YAML or JSON describes, or every fault of it."""
+    kind = raw.get("kind")
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        said = "kind is missing" if kind is None else f"kind {kind!r} is not known"
+        return [Fault("kind", "unknown_kind", f"{said}: the kinds are {', '.join(KINDS)}")]
+    try:
+        return model.model_validate_json(to_json(raw, inf_nan_mode="constants"))
+    except ValidationError as error:
+        return _distinct(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
+        return [Fault("", "bad_value", f"the document holds something that JSON cannot: {error}")]
+
+
+def _distinct(faults: Iterable[Fault]) -> list[Fault]:
+    return list(dict.fromkeys(faults))
+
+
+def canonical(document: Document) -> bytes:
+    """Return the JSON of a document in one fixed form: equal documents, equal bytes."""
+    return document.model_dump_json(exclude_none=True).encode()
+
+
+def load_document(data: bytes, kind: str | None = None) -> Document:
+    """Return the document that `canonical` wrote; raise ValueError when it is none (pydantic's error is one).
+
+    Whoever knows the kind, from the record's key, spares reading the bytes twice by giving it.
+    """
+    kind = from_json(data).get("kind") if kind is None else kind
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r} is not known: the kinds are {', '.join(KINDS)}")
+    return KINDS[kind].model_validate_json(data)
