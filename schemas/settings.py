@@ -13,34 +13,50 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QINGYU_", frozen=True, extra="ignore")
 
-    kafka: str = Field("127.0.0.1:9092", description="Bootstrap address of Kafka, HOST:PORT[,HOST:PORT..].")
-    topic_prefix: str = Field("qingyu.", description="Put before every topic's name and every group's.")
-    partitions: int = Field(4, ge=1, le=4096, description="Partitions of the input topics; fixed once data are in.")
-    replication: int = Field(1, ge=1, description="Replicas of each topic; production: 3.")
-    min_insync_replicas: int = Field(1, ge=1, description="Replicas that must acknowledge; production: 2.")
-    data: Path = Field(Path("var"), description="Folder of local state: the worker's copy, the embedded store.")
-    store: str = Field("", description="Series store: a file path; empty: `series.sqlite` in the data folder.")
-    clock: str = Field("real", description="`real`, or START@RATE@WALL_START (RFC 3339 instants) for demo and tests.")
-    operator_token: SecretStr | None = Field(None, description="The first operator token.")
-    token: SecretStr | None = Field(None, description="The token that the command uses.")
-    api: str = Field("http://127.0.0.1:8000", description="Address of the api, for the command.")
-    gateway: str = Field("http://127.0.0.1:8001", description="Address of the gateway, for the command.")
-    host: str = Field("127.0.0.1", description="Address that HTTP servers of a process listen on.")
-    api_port: int = Field(8000, description="Port of the api.")
-    gateway_port: int = Field(8001, description="Port of the gateway.")
-    metrics_port: int = Field(9100, description="Port of /metrics and /readyz of a process without another one; 0: any.")
-    instance: str = Field("", description="Name of this process in heartbeats; empty: its role.")
-    kept_days: int = Field(800, ge=1, description="Days of hour state that corrections reach.")
-    step_s: float = Field(0.1, gt=0, description="A step gathers what arrives for this long, in seconds.")
-    step_messages: int = Field(2000, ge=1, description="A step takes at most so many messages of all partitions.")
-    session_timeout_s: float = Field(6.0, gt=0, description="A worker that is silent for so long loses its partitions.")
-    transaction_timeout_s: float = Field(30.0, gt=0, description="An open transaction is aborted by Kafka after this.")
-    ack_timeout_s: float = Field(10.0, gt=0, description="The gateway answers 503 when Kafka is silent for so long.")
-    gather_s: float = Field(0.03, ge=0, description="The gateway gathers an enterprise's batches for so long.")
-    body_limit: int = Field(8 << 20, description="Largest request body in bytes, as sent.")
-    decoded_limit: int = Field(32 << 20, description="Largest request body in bytes, after decompression.")
-    tick_s: float = Field(10.0, gt=0, description="Seconds of wall time between two ticks.")
-    failpoint: str = Field("", description="For tests of failure: NAME or NAME@N, the process kills itself there.")
+    kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap address of Kafka, HOST:PORT[,HOST:PORT..].")
+    topic_prefix: str = Field(default="qingyu.", description="Put before every topic's name and every group's.")
+    partitions: int = Field(
+        default=4, ge=1, le=4096, description="Partitions of the input topics; fixed once data are in."
+    )
+    replication: int = Field(default=1, ge=1, description="Replicas of each topic; production: 3.")
+    min_insync_replicas: int = Field(default=1, ge=1, description="Replicas that must acknowledge; production: 2.")
+    data: Path = Field(default=Path("var"), description="Folder of local state: the worker's copy, the embedded store.")
+    store: str = Field(default="", description="Series store: a file path; empty: `series.sqlite` in the data folder.")
+    clock: str = Field(
+        default="real", description="`real`, or START@RATE@WALL_START (RFC 3339 instants) for demo and tests."
+    )
+    operator_token: SecretStr | None = Field(default=None, description="The first operator token.")
+    token: SecretStr | None = Field(default=None, description="The token that the command uses.")
+    api: str = Field(default="http://127.0.0.1:8000", description="Address of the api, for the command.")
+    gateway: str = Field(default="http://127.0.0.1:8001", description="Address of the gateway, for the command.")
+    host: str = Field(default="127.0.0.1", description="Address that HTTP servers of a process listen on.")
+    api_port: int = Field(default=8000, description="Port of the api.")
+    gateway_port: int = Field(default=8001, description="Port of the gateway.")
+    metrics_port: int = Field(
+        default=9100, description="Port of /metrics and /readyz of a process without another one; 0: any."
+    )
+    instance: str = Field(default="", description="Name of this process in heartbeats; empty: its role.")
+    kept_days: int = Field(default=800, ge=1, description="Days of hour state that corrections reach.")
+    step_s: float = Field(default=0.1, gt=0, description="A step gathers what arrives for this long, in seconds.")
+    step_messages: int = Field(
+        default=2000, ge=1, description="A step takes at most so many messages of all partitions."
+    )
+    session_timeout_s: float = Field(
+        default=6.0, gt=0, description="A worker that is silent for so long loses its partitions."
+    )
+    transaction_timeout_s: float = Field(
+        default=30.0, gt=0, description="An open transaction is aborted by Kafka after this."
+    )
+    ack_timeout_s: float = Field(
+        default=10.0, gt=0, description="The gateway answers 503 when Kafka is silent for so long."
+    )
+    gather_s: float = Field(default=0.03, ge=0, description="The gateway gathers an enterprise's batches for so long.")
+    body_limit: int = Field(default=8 << 20, description="Largest request body in bytes, as sent.")
+    decoded_limit: int = Field(default=32 << 20, description="Largest request body in bytes, after decompression.")
+    tick_s: float = Field(default=10.0, gt=0, description="Seconds of wall time between two ticks.")
+    failpoint: str = Field(
+        default="", description="For tests of failure: NAME or NAME@N, the process kills itself there."
+    )
 
     def topic(self, topic: Topic) -> str:
         """Return the full name of a topic."""
