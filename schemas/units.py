@@ -7,13 +7,13 @@ carbon dioxide are dimensions of their own: how many kgce a kWh is worth is a re
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import pint
 
 MAX_UNIT_LENGTH = 40
 
-# Only products and quotients of names with small powers: pint itself would also take `kWh**999999999`, which never ends.
+# Only products and quotients of names with small powers: pint itself takes `kWh**999999999` too, which never ends.
 _NAME = r"[A-Za-zµ%][A-Za-zµ_]*(?:CO2)?(?:[23]|(?:\*\*|\^)-?[1-9])?"
 _UNIT = re.compile(rf"{_NAME}(?:[*/]{_NAME})*")
 _POWER_SUFFIX = re.compile(r"(?<![A-Za-zµ_])([kcdm]?m)([23])(?![0-9A-Za-z])")
@@ -26,7 +26,7 @@ class UnitError(ValueError):
 @lru_cache(maxsize=1)
 def _registry() -> Any:
     kind_of_number: Any = Fraction  # pint's annotation names float only, though it takes any number
-    registry: Any = pint.UnitRegistry(non_int_type=kind_of_number)
+    registry = cast("Any", pint.UnitRegistry(non_int_type=kind_of_number))
     registry.define("kgce = [coal_equivalent]")
     registry.define("tce = 1000 * kgce")
     registry.define("kgCO2 = [carbon_dioxide]")

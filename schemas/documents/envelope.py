@@ -74,7 +74,7 @@ DatedIds = Annotated[tuple[DatedId, ...], Ascending]
 class Envelope(Strict):
     """What the documents of all kinds share; `spec` is the kind's own."""
 
-    apiVersion: Literal["qingyu/v1"]
+    apiVersion: Literal["qingyu/v1"]  # noqa: N815  the field is called so in every file
     kind: Any  # each kind narrows it to its own literal
     id: Id
     name: Name = Name()

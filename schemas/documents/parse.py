@@ -71,7 +71,7 @@ def _fault(error: ErrorDetails) -> Fault:
     kind = error["type"]
     own = error.get("ctx", {}).keys() == {"message"}
     code = kind if own else _CODES.get(kind, "bad_value")
-    # The branches of a union follow the field's own name in pydantic's location; a reader of the file has no such field.
+    # In pydantic's location the branches of a union follow the field's name; a reader of the file has no such field.
     place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "constrained-")))
     return Fault(place, code, _PLAIN_MESSAGES.get(kind, error["msg"]))
 

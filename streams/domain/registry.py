@@ -1,0 +1,343 @@
+"""A snapshot is the whole registry at one version, immutable, with what every reading needs resolved beforehand.
+
+Processes build one at the end of each registry set and switch to it as a whole.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from schemas.documents import (
+    Carrier,
+    City,
+    County,
+    Document,
+    DocumentKey,
+    Enterprise,
+    Indicator,
+    Industry,
+    Key,
+    Limit,
+    Meter,
+    Park,
+    Product,
+    Release,
+    Rule,
+    Settings,
+    Source,
+)
+from schemas.documents.settings import Grace
+from schemas.ids import enterprise_of, parse_entity
+from schemas.windows import WindowKind
+from streams.domain.resolving import (
+    carrier_view,
+    enterprise_view,
+    indicator_view,
+    key_view,
+    limit_view,
+    product_view,
+    release_view,
+    rule_view,
+    source_view,
+    unit_of,
+)
+from streams.domain.views import (
+    BoundView,
+    CarrierView,
+    CoefficientView,
+    EnterpriseView,
+    Exact,
+    FactorView,
+    IndicatorView,
+    KeyView,
+    LimitView,
+    MeterView,
+    MultiplierSince,
+    ProductView,
+    ReleaseView,
+    RuleView,
+    SelectView,
+    Since,
+    SourceView,
+    TierView,
+    id_at,
+)
+
+__all__ = [
+    "BoundView",
+    "CarrierView",
+    "CoefficientView",
+    "EnterpriseView",
+    "Exact",
+    "FactorView",
+    "IndicatorView",
+    "KeyView",
+    "LimitView",
+    "MeterView",
+    "MultiplierSince",
+    "ProductView",
+    "ReleaseView",
+    "RuleView",
+    "SelectView",
+    "Since",
+    "Snapshot",
+    "SourceView",
+    "TierView",
+]
+
+# Groups change on few days; a query over many years touches each stretch between two such days once.
+KEPT_STRETCHES = 64
+
+DocumentT = TypeVar("DocumentT")
+KeyT = TypeVar("KeyT")
+_SHARED = (Carrier, Product, Release, Indicator, Limit, Rule, Settings)
+_TERRITORY_LEVELS = ("park", "county", "city", "province", "industry")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """The registry at `version`. All mappings are by id, `keys` by hash and `meters` by entity (`meter/ENT.METER`)."""
+
+    version: int
+    documents: Mapping[DocumentKey, Document]
+    enterprises: Mapping[str, EnterpriseView]
+    meters: Mapping[str, MeterView]
+    sources: Mapping[str, SourceView]
+    keys: Mapping[str, KeyView]
+    carriers: Mapping[str, CarrierView]
+    products: Mapping[str, ProductView]
+    releases: tuple[ReleaseView, ...]
+    indicators: Mapping[str, IndicatorView]
+    limits: Mapping[str, LimitView]
+    rules: Mapping[str, RuleView]
+    grace_ms: Mapping[WindowKind, int]
+    _units: Mapping[str, str] = field(repr=False)
+    _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
+    _edges_ms: tuple[int, ...] = field(repr=False)
+    _shared: tuple[DocumentKey, ...] = field(repr=False)
+    _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
+        default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
+    )
+    _digests: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @staticmethod
+    def build(version: int, documents: Mapping[KeyT, Document] | Iterable[Document]) -> "Snapshot":
+        """Return the snapshot of a set of documents that was accepted as a whole.
+
+        Raises KeyError or ValueError for a set that was not: registration refuses whatever cannot be built.
+        """
+        every: list[Document] = list(
+            cast("Mapping[KeyT, Document]", documents).values() if isinstance(documents, Mapping) else documents
+        )
+        carriers = {one.id: carrier_view(one) for one in _of(Carrier, every)}
+        products = {one.id: product_view(one) for one in _of(Product, every)}
+        units = {f"carrier/{one.id}": one.unit for one in carriers.values()}
+        units |= {f"product/{one.id}": one.unit for one in products.values()}
+        meters_of: defaultdict[str, list[Meter]] = defaultdict(list)
+        for meter in _of(Meter, every):
+            meters_of[meter.enterprise].append(meter)
+        enterprises = {one.id: enterprise_view(one, meters_of[one.id], carriers) for one in _of(Enterprise, every)}
+        indicators = {one.id: indicator_view(one, units) for one in _of(Indicator, every)}
+        rules = {
+            one.id: rule_view(
+                one, unit_of(one.spec.metric, units) if one.spec.metric else indicators[one.spec.indicator or ""].unit
+            )
+            for one in _of(Rule, every)
+        }
+        grace = next((one.spec.grace for one in _of(Settings, every)), Grace())
+        return Snapshot(
+            version=version,
+            documents={one.key: one for one in every},
+            enterprises=enterprises,
+            meters={meter.entity: meter for one in enterprises.values() for meter in one.meters},
+            sources={one.id: source_view(one) for one in _of(Source, every)},
+            keys={one.spec.hash: key_view(one) for one in _of(Key, every)},
+            carriers=carriers,
+            products=products,
+            releases=tuple(
+                sorted((release_view(one, carriers) for one in _of(Release, every)), key=lambda view: view.from_ms)
+            ),
+            indicators=indicators,
+            limits={one.id: limit_view(one, indicators[one.spec.indicator].unit) for one in _of(Limit, every)},
+            rules=rules,
+            grace_ms=grace.milliseconds(),
+            _units=units,
+            _parents=_parents(every),
+            _edges_ms=_edges_ms(enterprises.values()),
+            _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
+        )
+
+    def meter(self, entity: str) -> MeterView | None:
+        """Return the meter that `meter/ENTERPRISE.METER` names, None when it is not registered."""
+        return self.meters.get(entity)
+
+    def release_at(self, at_ms: int) -> ReleaseView | None:
+        """Return the release in force at an instant, None when there is none."""
+        place = bisect_right(self.releases, at_ms, key=lambda view: view.from_ms)
+        release = self.releases[place - 1] if place else None
+        return release if release is not None and at_ms < release.to_ms else None
+
+    def unit_of(self, metric: str) -> str:
+        """Return the unit of a metric, `ind.ID` included; raise KeyError or MetricError when it is not known."""
+        if metric.startswith("ind."):
+            return self.indicators[metric[4:]].unit
+        return unit_of(metric, self._units)
+
+    def territories_of(self, enterprise: str, at_ms: int) -> tuple[str, ...]:
+        """Return the territories (`park/..` and so on) an enterprise belongs to at an instant; none outside its days.
+
+        A city comes from the county, a province from the city, an industry brings the industries it is part of. A
+        park tells the county or city only of an enterprise that names no county.
+        """
+        view = self.enterprises.get(enterprise)
+        if view is None or not view.from_ms <= at_ms < view.to_ms:
+            return ()
+        park, county, industry = (id_at(dated, at_ms) for dated in (view.park, view.county, view.industry))
+        first = [f"{kind}/{id_}" for kind, id_ in (("county", county), ("industry", industry)) if id_ is not None]
+        if park is not None and county is None:
+            first.append(f"park/{park}")
+        found = dict.fromkeys(first)
+        for entity in first:
+            found.update(dict.fromkeys(self._chain(entity)))
+        if park is not None:
+            found[f"park/{park}"] = None
+        return tuple(sorted(found, key=lambda entity: (_TERRITORY_LEVELS.index(entity.partition("/")[0]), entity)))
+
+    def members(self, entity: str, at_ms: int) -> tuple[str, ...]:
+        """Return the ids of the enterprises that belong to a territory at an instant, sorted."""
+        stretch = bisect_right(self._edges_ms, at_ms)
+        groups = self._members.get(stretch)
+        if groups is None:
+            grouped: defaultdict[str, list[str]] = defaultdict(list)
+            for enterprise in sorted(self.enterprises):
+                for territory in self.territories_of(enterprise, at_ms):
+                    grouped[territory].append(enterprise)
+            groups = {territory: tuple(ids) for territory, ids in grouped.items()}
+            if len(self._members) >= KEPT_STRETCHES:
+                self._members.clear()
+            self._members[stretch] = groups
+        return groups.get(entity, ())
+
+    def within(self, entity: str, at_ms: int) -> tuple[str, ...]:
+        """Return every entity that an entity lies in at an instant: enterprise of a meter, territories, their chain."""
+        enterprise = enterprise_of(entity)
+        if enterprise is None:
+            return self._chain(entity)
+        territories = self.territories_of(enterprise, at_ms)
+        return (f"enterprise/{enterprise}", *territories) if entity.startswith("meter/") else territories
+
+    def selects(self, select: SelectView | None, entity: str, at_ms: int) -> bool:
+        """Return whether a selection means an entity at an instant; no selection means all."""
+        if select is None:
+            return True
+        kind, id_ = parse_entity(entity)
+        if kind != select.kind or (select.ids is not None and id_ not in select.ids):
+            return False
+        return select.within is None or select.within == entity or select.within in self.within(entity, at_ms)
+
+    def rules_for(self, entity: str, at_ms: int) -> tuple[RuleView, ...]:
+        """Return the rules that watch an entity at an instant, sorted by id."""
+        return tuple(
+            rule
+            for _, rule in sorted(self.rules.items())
+            if rule.from_ms <= at_ms < rule.to_ms and self.selects(rule.select, entity, at_ms)
+        )
+
+    def limits_for(self, entity: str, indicator: str, at_ms: int) -> tuple[LimitView, ...]:
+        """Return the limits that an entity's indicator is held against at an instant, sorted by id."""
+        return tuple(
+            limit
+            for _, limit in sorted(self.limits.items())
+            if limit.indicator == indicator
+            and limit.from_ms <= at_ms < limit.to_ms
+            and self.selects(limit.select, entity, at_ms)
+        )
+
+    def enterprise_digest(self, enterprise: str) -> str:
+        """Return a hash of all that an enterprise's numbers and alarms depend on; "" when it is not registered.
+
+        Two snapshots with the same digest give the same numbers for the same readings. Names, sources and keys, and
+        what is only about other enterprises, do not count.
+        """
+        view = self.enterprises.get(enterprise)
+        if view is None:
+            return ""
+        found = self._digests.get(enterprise)
+        if found is None:
+            found = self._digests[enterprise] = self._digest(view)
+        return found
+
+    def _digest(self, view: EnterpriseView) -> str:
+        digest = hashlib.sha256()
+        for meter in view.meters:
+            document = self.documents[DocumentKey("meter", f"{view.id}.{meter.id}")]
+            unread = {"source", "level", "tag", "tolerance", "max_rate_per_h"}
+            digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
+        used = {meter.carrier for meter in view.meters}
+        entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
+        digest.update(self._number(DocumentKey("enterprise", view.id)))
+        for key in self._shared:
+            document = self.documents[key]
+            if isinstance(document, Release):
+                rows = [row for row in (*document.spec.coefficients, *document.spec.factors) if row.carrier in used]
+                digest.update(f"{document.id}|{document.valid_from}|{document.valid_to}|{rows!r}".encode())
+                continue
+            if isinstance(document, Carrier) and document.id not in used:
+                continue
+            if isinstance(document, Rule | Limit):
+                select = document.spec.select
+                if select is not None and (
+                    select.kind not in ("enterprise", "meter") or (select.id and not entities.intersection(select.id))
+                ):
+                    continue
+            digest.update(self._number(key))
+        # A selection's `in` reaches the enterprise through the territories above it.
+        for kind, dated in (("park", view.park), ("county", view.county), ("industry", view.industry)):
+            for entry in dated:
+                digest.update("|".join(self._chain(f"{kind}/{entry.id}")).encode())
+        return digest.hexdigest()
+
+    def _number(self, key: DocumentKey) -> bytes:
+        return self.documents[key].model_dump_json(exclude={"name"}).encode()
+
+    def _chain(self, entity: str) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        waiting = list(self._parents.get(entity, ()))
+        while waiting:
+            parent = waiting.pop(0)
+            if parent not in found:
+                found[parent] = None
+                waiting += self._parents.get(parent, ())
+        return tuple(found)
+
+
+def _of(kind: type[DocumentT], documents: Iterable[object]) -> Iterable[DocumentT]:
+    return (one for one in documents if isinstance(one, kind))
+
+
+def _parents(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for one in documents:
+        if isinstance(one, City):
+            above = (("province", one.spec.province),)
+        elif isinstance(one, County):
+            above = (("city", one.spec.city),)
+        elif isinstance(one, Park):
+            above = (("county", one.spec.county), ("city", one.spec.city))
+        elif isinstance(one, Industry):
+            above = (("industry", one.spec.parent),)
+        else:
+            continue
+        found[str(one.key)] = tuple(f"{kind}/{id_}" for kind, id_ in above if id_ is not None)
+    return found
+
+
+def _edges_ms(enterprises: Iterable[EnterpriseView]) -> tuple[int, ...]:
+    edges: set[int] = set()
+    for one in enterprises:
+        edges |= {one.from_ms, one.to_ms}
+        edges |= {since.from_ms for dated in (one.park, one.county, one.industry) for since in dated}
+    return tuple(sorted(edges))

@@ -1,0 +1,246 @@
+"""Resolving turns a document into its view: one function a kind, each given the documents that its own refers to."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+
+from schemas.decimals import at_scale, scale_of
+from schemas.documents import (
+    Carrier,
+    DatedId,
+    Document,
+    Enterprise,
+    Indicator,
+    Key,
+    Limit,
+    Meter,
+    Product,
+    Release,
+    Rule,
+    Select,
+    Source,
+    Threshold,
+    canonical,
+    parse_metric,
+)
+from schemas.documents.fields import plain_text
+from schemas.documents.indicator import Direction
+from schemas.units import conversion
+from schemas.windows import LATEST_MS, date_ms
+from streams.domain.views import (
+    BoundView,
+    CarrierView,
+    CoefficientView,
+    EnterpriseView,
+    Exact,
+    FactorView,
+    IndicatorView,
+    KeyView,
+    LimitView,
+    MeterView,
+    MultiplierSince,
+    ProductView,
+    ReleaseView,
+    RuleView,
+    SelectView,
+    Since,
+    SourceView,
+    TierView,
+    worth_of_count,
+)
+
+VERSION_DIGITS = 12
+_OPPOSITE: dict[Direction, Direction] = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
+
+
+@lru_cache(maxsize=4096)
+def day_ms(day: dt.date) -> int:
+    """Return the instant at which a local day begins [epoch ms]."""
+    return date_ms(day)
+
+
+def range_ms(document: Document) -> tuple[int, int]:
+    """Return the half-open range in which a document is valid [epoch ms]."""
+    end = document.valid_to
+    return day_ms(document.valid_from), LATEST_MS if end is None else day_ms(end)
+
+
+def exact(value: Decimal) -> Exact:
+    """Return a decimal as an integer at the fewest decimal places that hold it."""
+    scale = scale_of(value)
+    return Exact(at_scale(value, scale), scale)
+
+
+def since(entries: Iterable[DatedId]) -> tuple[Since, ...]:
+    """Return a dated list of ids with instants for days."""
+    return tuple(Since(day_ms(entry.from_), entry.id) for entry in entries)
+
+
+def version_of(document: Document) -> str:
+    """Return a short text that changes whenever anything of a document does."""
+    return hashlib.sha256(canonical(document)).hexdigest()[:VERSION_DIGITS]
+
+
+def meter_view(meter: Meter, index: int, carriers: Mapping[str, CarrierView]) -> MeterView:
+    """Return the view of a meter at its place among its enterprise's; raise ValueError when a count is not exact."""
+    spec = meter.spec
+    scale = scale_of(spec.resolution)
+    from_ms, to_ms = range_ms(meter)
+    dated = [(day_ms(entry.from_), entry.value) for entry in spec.multiplier] or [(from_ms, Decimal(1))]
+    multipliers: list[MultiplierSince] = []
+    for start_ms, multiplier in dated:
+        worth = worth_of_count(scale, multiplier, spec.unit, carriers[spec.carrier].unit)
+        if worth.denominator != 1:
+            raise ValueError(
+                f"meter {meter.id}: one count is {worth} millionths of the carrier's unit, no whole number"
+            )
+        multipliers.append(MultiplierSince(start_ms, worth.numerator))
+    return MeterView(
+        index=index,
+        id=meter.short_id,
+        enterprise=meter.enterprise,
+        entity=f"meter/{meter.id}",
+        carrier=spec.carrier,
+        type=spec.type,
+        role=spec.role,
+        unit=spec.unit,
+        scale=scale,
+        resolution=at_scale(spec.resolution, scale),
+        step_ms=spec.step_ms or 0,
+        stamp=spec.stamp,
+        parent=spec.parent,
+        sources=since(spec.source),
+        multipliers=tuple(multipliers),
+        from_ms=from_ms,
+        to_ms=to_ms,
+    )
+
+
+def enterprise_view(
+    enterprise: Enterprise, meters: Iterable[Meter], carriers: Mapping[str, CarrierView]
+) -> EnterpriseView:
+    """Return the view of an enterprise with its meters, sorted by id."""
+    spec = enterprise.spec
+    from_ms, to_ms = range_ms(enterprise)
+    ordered = sorted(meters, key=lambda meter: meter.short_id)
+    return EnterpriseView(
+        id=enterprise.id,
+        entity=f"enterprise/{enterprise.id}",
+        meters=tuple(meter_view(meter, index, carriers) for index, meter in enumerate(ordered)),
+        industry=since(spec.industry),
+        county=since(spec.county),
+        park=since(spec.park),
+        from_ms=from_ms,
+        to_ms=to_ms,
+    )
+
+
+def source_view(source: Source) -> SourceView:
+    """Return the view of a source."""
+    return SourceView(source.id, source.spec.enterprise, source.spec.rate_limit_per_s, *range_ms(source))
+
+
+def key_view(key: Key) -> KeyView:
+    """Return the view of a key."""
+    return KeyView(key.id, key.spec.role, key.spec.subject, key.spec.revoked, *range_ms(key))
+
+
+def carrier_view(carrier: Carrier) -> CarrierView:
+    """Return the view of a carrier."""
+    return CarrierView(carrier.id, carrier.spec.unit, carrier.spec.energy, carrier.spec.medium)
+
+
+def product_view(product: Product) -> ProductView:
+    """Return the view of a product."""
+    return ProductView(product.id, product.spec.unit)
+
+
+def release_view(release: Release, carriers: Mapping[str, CarrierView]) -> ReleaseView:
+    """Return the view of a release; raise ValueError when a number in it was never filled in."""
+    coefficients: dict[str, CoefficientView] = {}
+    for row in release.spec.coefficients:
+        if row.cv_kgce is None:
+            raise ValueError(f"release {release.id}: the coefficient of {row.carrier} has no value")
+        cv = exact(row.cv_kgce)
+        eq = None if row.eq_kgce is None else exact(row.eq_kgce)
+        carrier = carriers.get(row.carrier)
+        if eq is None and carrier is not None and carrier.medium == "fuel":
+            # Nothing was spent to make a primary fuel, so its equivalent value is its calorific value.
+            eq = cv
+        coefficients[row.carrier] = CoefficientView(row.carrier, cv, eq, row.source or row.reference or "")
+    factors: dict[str, tuple[FactorView, ...]] = {}
+    for row in release.spec.factors:
+        if row.kg is None:
+            raise ValueError(f"release {release.id}: the factor of {row.carrier} has no value")
+        view = FactorView(row.carrier, row.scope, exact(row.kg), row.source or row.reference or "")
+        factors[row.carrier] = (*factors.get(row.carrier, ()), view)
+    return ReleaseView(release.id, coefficients, factors, *range_ms(release))
+
+
+def select_view(select: Select) -> SelectView:
+    """Return the view of a selection."""
+    return SelectView(select.kind, None if select.id is None else frozenset(select.id), select.in_)
+
+
+def unit_of(metric: str, units: Mapping[str, str]) -> str:
+    """Return the unit of an additive metric, given the units of carriers and products by `carrier/ID`, `product/ID`."""
+    found = parse_metric(metric)
+    if found.fixed_unit is not None:
+        return found.fixed_unit
+    return units[f"carrier/{found.carrier}" if found.carrier is not None else f"product/{found.product}"]
+
+
+def indicator_view(indicator: Indicator, units: Mapping[str, str]) -> IndicatorView:
+    """Return the view of an indicator with the exact factor into its unit; raise UnitError when there is none."""
+    spec = indicator.spec
+    numerator = spec.total or spec.numerator
+    if numerator is None:
+        raise ValueError(f"indicator {indicator.id} has no metric")
+    per = None if spec.denominator is None else unit_of(spec.denominator, units)
+    factor = conversion(unit_of(numerator, units), spec.unit, per=per)
+    return IndicatorView(indicator.id, spec.type, numerator, spec.denominator, spec.unit, factor, *range_ms(indicator))
+
+
+def limit_view(limit: Limit, unit: str) -> LimitView:
+    """Return the view of a limit whose indicator is in `unit`."""
+    spec = limit.spec
+    return LimitView(
+        id=limit.id,
+        version=version_of(limit),
+        indicator=spec.indicator,
+        unit=unit,
+        tiers=tuple(TierView(tier.id, Fraction(tier.max), plain_text(tier.max), tier.severity) for tier in spec.tiers),
+        select=None if spec.select is None else select_view(spec.select),
+        source=spec.source,
+        from_ms=range_ms(limit)[0],
+        to_ms=range_ms(limit)[1],
+    )
+
+
+def _bound_view(threshold: Threshold) -> BoundView:
+    direction, value = threshold.bound
+    return BoundView(direction, Fraction(value), plain_text(value))
+
+
+def rule_view(rule: Rule, unit: str) -> RuleView:
+    """Return the view of a rule whose metric or indicator is in `unit`."""
+    spec = rule.spec
+    raises = _bound_view(spec.raise_)
+    opposite = BoundView(_OPPOSITE[raises.direction], raises.value, raises.text)
+    return RuleView(
+        id=rule.id,
+        version=version_of(rule),
+        metric=spec.metric or f"ind.{spec.indicator}",
+        unit=unit,
+        window=spec.window,
+        period=spec.period,
+        select=select_view(spec.select),
+        raises=raises,
+        clears=opposite if spec.clear is None else _bound_view(spec.clear),
+        severity=spec.severity,
+        from_ms=range_ms(rule)[0],
+        to_ms=range_ms(rule)[1],
+    )

@@ -1,0 +1,272 @@
+"""A view is a registered thing as the computation needs it: units resolved, days as instants, text as numbers.
+
+Instants are epoch milliseconds, ranges half-open; what never ends ends at `LATEST_MS`. Dated lists hold pairs of the
+instant from which something holds and what holds then.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from schemas.decimals import MICRO
+from schemas.documents.energy import Scope
+from schemas.documents.indicator import Direction, Severity
+from schemas.units import conversion
+from schemas.windows import WindowKind
+
+
+class Exact(NamedTuple):
+    """A decimal as the integer `numerator` at `scale` decimal places."""
+
+    numerator: int
+    scale: int
+
+
+class Since(NamedTuple):
+    """An id that holds from an instant on; None: nothing holds from then on."""
+
+    from_ms: int
+    id: str | None
+
+
+class MultiplierSince(NamedTuple):
+    """What one count is worth from an instant on [1e-6 of the carrier's unit]."""
+
+    from_ms: int
+    micro_per_count: int
+
+
+def id_at(dated: tuple[Since, ...], at_ms: int) -> str | None:
+    """Return what a dated list of ids says at an instant; None when nothing holds then."""
+    place = bisect_right(dated, at_ms, key=lambda since: since.from_ms)
+    return dated[place - 1].id if place else None
+
+
+@lru_cache(maxsize=65_536)
+def worth_of_count(scale: int, multiplier: Decimal, unit: str, carrier_unit: str) -> Fraction:
+    """Return what one count of a meter (one step of its last decimal place) is worth [1e-6 of the carrier's unit].
+
+    A meter is usable only when this is a whole number: every reading is then exact in the carrier's unit. Raises
+    UnitError when the units do not convert.
+    """
+    return Fraction(multiplier) * conversion(unit, carrier_unit) * MICRO / 10**scale
+
+
+@dataclass(frozen=True, slots=True)
+class MeterView:
+    """A meter: a reading is `count` at `scale` decimal places of `unit`, allowed in steps of `resolution` counts.
+
+    `index` is the place among the enterprise's meters, sorted by id; `step_ms` is 0 for a register that names none.
+    """
+
+    index: int
+    id: str
+    enterprise: str
+    entity: str
+    carrier: str
+    type: Literal["register", "interval"]
+    role: Literal["input", "output", "sub"]
+    unit: str
+    scale: int
+    resolution: int
+    step_ms: int
+    stamp: Literal["start", "end"]
+    parent: str | None
+    sources: tuple[Since, ...]
+    multipliers: tuple[MultiplierSince, ...]
+    from_ms: int
+    to_ms: int
+
+    def source_at(self, at_ms: int) -> str | None:
+        """Return the id of the source that may send readings of an instant; None when none may."""
+        return id_at(self.sources, at_ms)
+
+    def micro_per_count_at(self, at_ms: int) -> int:
+        """Return what one count is worth at an instant [1e-6 of the carrier's unit]."""
+        place = bisect_right(self.multipliers, at_ms, key=lambda since: since.from_ms)
+        return self.multipliers[max(place - 1, 0)].micro_per_count
+
+
+@dataclass(frozen=True, slots=True)
+class EnterpriseView:
+    """An enterprise, its meters sorted by id, and where it belongs."""
+
+    id: str
+    entity: str
+    meters: tuple[MeterView, ...]
+    industry: tuple[Since, ...]
+    county: tuple[Since, ...]
+    park: tuple[Since, ...]
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source: whose it is and how many readings it may send [1/s]."""
+
+    id: str
+    enterprise: str
+    rate_limit_per_s: int
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key: what its holder may do, and about whom."""
+
+    id: str
+    role: Literal["source", "enterprise", "viewer", "operator"]
+    subject: str | None
+    revoked: bool
+    from_ms: int
+    to_ms: int
+
+    def usable_at(self, at_ms: int) -> bool:
+        """Return whether the key opens anything at an instant."""
+        return not self.revoked and self.from_ms <= at_ms < self.to_ms
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierView:
+    """A carrier: the unit of its quantity, whether it counts as energy, and its medium."""
+
+    id: str
+    unit: str
+    energy: bool
+    medium: Literal["fuel", "electricity", "heat", "water", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductView:
+    """A product: the unit of its output."""
+
+    id: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoefficientView:
+    """Coal equivalent of one unit of a carrier, by calorific and by equivalent value [kgce]; None: not released."""
+
+    carrier: str
+    cv: Exact
+    eq: Exact | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactorView:
+    """Carbon dioxide of one unit of a carrier [kgCO2] under a scope."""
+
+    carrier: str
+    scope: Scope
+    value: Exact
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """A release of coefficients and factors, by carrier, and when it is in force."""
+
+    id: str
+    coefficients: Mapping[str, CoefficientView]
+    factors: Mapping[str, tuple[FactorView, ...]]
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelectView:
+    """Which entities are meant: of a kind, of some ids (None: all), within an entity (None: anywhere)."""
+
+    kind: str
+    ids: frozenset[str] | None
+    within: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorView:
+    """An indicator; `factor` turns a total, or a quotient of two metrics each in its own unit, into `unit`."""
+
+    id: str
+    type: Literal["total", "intensity"]
+    numerator: str
+    denominator: str | None
+    unit: str
+    factor: Fraction
+    from_ms: int
+    to_ms: int
+
+    def value(self, numerator_micro: int, denominator_micro: int | None = None) -> Fraction | None:
+        """Return the indicator's value [unit] from sums at 1e-6; None for a denominator that is absent or 0."""
+        if self.denominator is None:
+            return Fraction(numerator_micro, MICRO) * self.factor
+        return Fraction(numerator_micro, denominator_micro) * self.factor if denominator_micro else None
+
+
+@dataclass(frozen=True, slots=True)
+class TierView:
+    """One step of a limit: a value above `max` has passed it; `text` is what the document says."""
+
+    id: str
+    max: Fraction
+    text: str
+    severity: Severity | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """The tiers of an indicator from the lowest up; `version` changes whenever anything of the limit does."""
+
+    id: str
+    version: str
+    indicator: str
+    unit: str
+    tiers: tuple[TierView, ...]
+    select: SelectView | None
+    source: str
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoundView:
+    """One comparison with a value; `text` is what the document says."""
+
+    direction: Direction
+    value: Fraction
+    text: str
+
+    def holds(self, value: Fraction | int) -> bool:
+        """Return whether `value` is above (gt), from (ge), below (lt) or up to (le) the bound."""
+        if self.direction == "gt":
+            return value > self.value
+        if self.direction == "ge":
+            return value >= self.value
+        if self.direction == "lt":
+            return value < self.value
+        return value <= self.value
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A rule on `metric`, which is `ind.ID` for an indicator; `version` changes whenever anything of the rule does."""
+
+    id: str
+    version: str
+    metric: str
+    unit: str
+    window: WindowKind
+    period: Literal["hour", "day", "month", "quarter", "year", "episode"]
+    select: SelectView
+    raises: BoundView
+    clears: BoundView
+    severity: Severity
+    from_ms: int
+    to_ms: int
