@@ -1,0 +1,202 @@
+"""Jars: the files of the broker, fetched once by Maven and kept outside the repository, and the programs this needs.
+
+Standard library only, so that a bare ``python3`` can say what is missing before anything else is installed::
+
+    python3 -m deploy.local.jars check    # Java, and Maven as long as nothing is cached
+    python3 -m deploy.local.jars fetch    # prints the directory of the jars
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KAFKA_VERSION = "4.3.1"
+POM = Path(__file__).parent / "kafka" / "pom.xml"
+
+# Kafka 4's broker is compiled for 17.
+_JAVA_RELEASE = 17
+_JAVA_HELP = "Debian: apt-get install openjdk-17-jre-headless; macOS: brew install openjdk@17 and put its bin on PATH"
+_MAVEN_HELP = "Debian: apt-get install maven; macOS: brew install maven"
+# A slow line needs a minute for the 60 MB that Maven fetches, plugins included.
+_FETCH_LIMIT_S = 900.0
+_PROBE_LIMIT_S = 30.0
+
+
+class LocalServerError(Exception):
+    """A local server cannot be had; the message says what was wrong and what to do.
+
+    ``code`` is one of ``java_missing maven_missing fetch_failed already_running port_taken broker_ended not_ready
+    command_missing bad_name stopped``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def cache_directory() -> Path:
+    """Where fetched servers are kept: ``$XDG_CACHE_HOME/qingyu``, else ``~/.cache/qingyu``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qingyu"
+
+
+def jar_directory() -> Path:
+    """The directory the jars of this pom are kept in, whether it is there yet or not."""
+    # The pom's digest is part of the name, so that another version of any jar is fetched and never mixed with these.
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
+    return cache_directory() / f"kafka-{KAFKA_VERSION}-{digest}"
+
+
+def java() -> str:
+    """The path of a Java that can run the broker.
+
+    Raises:
+        LocalServerError: ``java_missing`` when there is none, or only one older than 17.
+    """
+    path = shutil.which("java")
+    # macOS has a /usr/bin/java that only says that there is no Java, so the version is asked for.
+    said = _output([path, "-version"]) if path else ""
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if path is None or found is None:
+        raise LocalServerError("java_missing", f"java {_JAVA_RELEASE} or newer is not on PATH; {_JAVA_HELP}")
+    if int(found.group(1)) < _JAVA_RELEASE:
+        message = f"java on PATH is version {found.group(1)}, {_JAVA_RELEASE} or newer is needed; {_JAVA_HELP}"
+        raise LocalServerError("java_missing", message)
+    return path
+
+
+def maven() -> str:
+    """The path of Maven.
+
+    Raises:
+        LocalServerError: ``maven_missing`` when it is not on PATH.
+    """
+    path = shutil.which("mvn")
+    if path is None:
+        raise LocalServerError("maven_missing", f"mvn (Maven) is not on PATH; {_MAVEN_HELP}")
+    return path
+
+
+def check() -> None:
+    """See that everything is there which a broker needs.
+
+    Raises:
+        LocalServerError: ``java_missing`` or ``maven_missing``; Maven is needed only while the jars are not cached.
+    """
+    java()
+    if not jar_directory().is_dir():
+        maven()
+
+
+def fetch() -> Path:
+    """Return the directory of the jars, fetched first when it is not there; several processes may ask at once.
+
+    Raises:
+        LocalServerError: ``java_missing``, ``maven_missing``, or ``fetch_failed`` with the last lines of Maven.
+    """
+    directory = jar_directory()
+    if directory.is_dir():
+        return directory
+    check()
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(directory.with_suffix(".lock"), limit_s=_FETCH_LIMIT_S):
+        if directory.is_dir():
+            return directory
+        # Whoever holds the lock is the only one fetching: what lies here was left by a fetch that was killed.
+        for left in directory.parent.glob(f"{directory.name}.*.part"):
+            shutil.rmtree(left, ignore_errors=True)
+        part = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".part", dir=directory.parent))
+        try:
+            _copy_dependencies(part)
+            part.chmod(0o755)
+            part.rename(directory)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return directory
+
+
+def _copy_dependencies(target: Path) -> None:
+    command = [maven(), "-B", "-ntp", "-q", "-f", str(POM), "dependency:copy-dependencies"]
+    command += ["-DincludeScope=runtime", f"-DoutputDirectory={target}"]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_FETCH_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"Maven did not finish within {_FETCH_LIMIT_S:.0f} s; see that it reaches its repository, then repeat"
+        raise LocalServerError("fetch_failed", message) from error
+    if done.returncode != 0 or not any(target.glob("kafka_2.13-*.jar")):
+        lines = [line for line in done.stdout.splitlines() if line.strip()]
+        last = "\n".join(lines[:8]) or "(it said nothing)"
+        raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{last}")
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, limit_s: float) -> Iterator[None]:
+    deadline_s = time.monotonic() + limit_s
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    message = f"another process has held {path} for {limit_s:.0f} s; end it, then repeat"
+                    raise LocalServerError("fetch_failed", message) from None
+                time.sleep(0.2)
+        yield
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PROBE_LIMIT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``check`` or ``fetch``; exit status 0 done, 1 something is missing, 2 wrong use."""
+    if arguments not in (["check"], ["fetch"]):
+        print("usage: python3 -m deploy.local.jars check|fetch", file=sys.stderr)
+        return 2
+    try:
+        if arguments == ["check"]:
+            check()
+        else:
+            print(fetch())
+    except LocalServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,337 @@
+"""A local Kafka: one real Apache Kafka process on this machine, for demo, tests and benches.
+
+From Python it is a context manager that ends with its process; from the command line it stays until it is stopped::
+
+    python -m deploy.local.kafka start|stop|status [--dir D] [--port P]
+
+``QINGYU_KAFKA=host:port`` names a broker that is there already; then nothing is started.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import IO, NoReturn, Self
+
+from deploy.local import jars, leash
+from deploy.local.coordinators import wait_until_ready
+from deploy.local.jars import LocalServerError
+
+_HOST = "127.0.0.1"
+_COMMAND_PORT = 9092
+# Below the ports that systems hand out to outgoing connections (Linux from 32768): a client that tries to reconnect while the broker
+# is down could otherwise be given the broker's own port, and the broker could not come back.
+_FREE_PORTS = range(20_000, 32_000)
+# A start takes 4 s on two idle cores; a recovery after SIGKILL with hundreds of partitions on a busy machine a minute.
+_READY_LIMIT_S = 120.0
+_STOP_LIMIT_S = 30.0
+_CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAQ"
+_FILES = jars.POM.parent
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKafka:
+    """A broker that somebody else runs, named by ``QINGYU_KAFKA``: it can be used, but not killed or paused."""
+
+    bootstrap: str
+    """Address clients connect to first, ``host:port``."""
+
+
+class LocalKafka:
+    """One broker with a data directory of its own; create it with ``start``, leave it with ``stop`` or as a context manager."""
+
+    def __init__(self, directory: Path, port: int, controller_port: int, *, leashed: bool) -> None:
+        """Name a broker without starting it; ``start`` is what callers want."""
+        self._directory = directory.absolute()
+        self._port = port
+        self._controller_port = controller_port
+        self._leashed = leashed
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, directory: Path, *, port: int | None = None, leashed: bool = True) -> Self:
+        """Start a broker and wait until it is ready.
+
+        Args:
+            directory: its data, settings and ``broker.log``; made when missing. What an earlier broker left there is kept.
+            port: port of its clients; a free one when None. The controller's port is always a free one.
+            leashed: whether the broker ends with this process, where the system can do that.
+
+        Raises:
+            LocalServerError: ``java_missing``, ``maven_missing``, ``fetch_failed``, ``already_running``, ``port_taken``,
+                ``broker_ended`` or ``not_ready``.
+        """
+        for _ in range(4):
+            ports = _free_ports(2) if port is None else (port, *_free_ports(1))
+            if not all(_is_free(number) for number in ports):
+                break
+            broker = cls(directory, ports[0], ports[1], leashed=leashed)
+            try:
+                broker._launch()
+            except LocalServerError as error:
+                # Somebody was quicker to take the port that was free a moment ago.
+                if error.code != "port_taken":
+                    raise
+            else:
+                return broker
+        raise LocalServerError("port_taken", f"port {port or 'for the broker'} is in use; name another one")
+
+    @property
+    def bootstrap(self) -> str:
+        """Address clients connect to first, ``host:port``; the same after ``restart``."""
+        return f"{_HOST}:{self._port}"
+
+    @property
+    def log(self) -> Path:
+        """File of what the broker writes: warnings and errors."""
+        return self._directory / "broker.log"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the broker, also of one that has ended."""
+        return self._started().pid
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL), as a power cut would end the process; its data stay."""
+        leash.kill(self._started())
+
+    def pause(self) -> None:
+        """Let it hang (SIGSTOP): connections stay open and nothing answers."""
+        leash.signal_group(self._started(), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused broker go on (SIGCONT)."""
+        leash.signal_group(self._started(), signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it in good order (SIGTERM), or kill it when that takes longer than half a minute; once is enough."""
+        leash.end(self._started(), grace_s=_STOP_LIMIT_S)
+
+    def restart(self) -> None:
+        """Start it again on the same data and ports and wait until it is ready; one that still runs is stopped first.
+
+        Raises:
+            LocalServerError: as ``start``.
+        """
+        self.stop()
+        self._launch()
+
+    def __enter__(self) -> Self:
+        """Give the broker itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise LocalServerError("broker_ended", "the broker was never started; use LocalKafka.start")
+        return self._process
+
+    def _launch(self) -> None:
+        libraries = jars.fetch()
+        command = [jars.java(), "-XX:+UseSerialGC", "-cp", f"{libraries}/*"]
+        self._directory.mkdir(parents=True, exist_ok=True)
+        properties = self._directory / "server.properties"
+        data = self._directory / "data"
+        with _lock_file(self._directory).open("a+") as lock:
+            # The broker inherits the locked file and so holds the lock for exactly as long as it lives.
+            if not _lock(lock):
+                raise LocalServerError("already_running", f"a broker is already running in {self._directory}")
+            lock.truncate(0)
+            template = Template((_FILES / "server.properties").read_text(encoding="utf-8"))
+            ports = {"port": self._port, "controller_port": self._controller_port}
+            properties.write_text(template.substitute(host=_HOST, data=data, **ports), encoding="utf-8")
+            if not (data / "meta.properties").exists():
+                _format(command, properties, self.log)
+            log_start = self.log.stat().st_size if self.log.exists() else 0
+            logging = f"-Dlog4j2.configurationFile={_FILES / 'log4j2.properties'}"
+            self._process = leash.spawn(
+                [*command, "-Xms128m", "-Xmx512m", logging, "kafka.Kafka", str(properties)],
+                log=self.log,
+                pass_fds=(lock.fileno(),),
+                leashed=self._leashed,
+            )
+            json.dump({"pid": self._process.pid, "bootstrap": self.bootstrap}, lock)
+        try:
+            wait_until_ready(self.bootstrap, limit_s=_READY_LIMIT_S, alive=self._is_alive)
+        except BaseException as error:
+            # Also on Ctrl-C: nobody else knows of a broker that did not become ready.
+            leash.kill(self._process)
+            if not isinstance(error, LocalServerError):
+                raise
+            said = self.log.read_bytes()[log_start:].decode(errors="replace")
+            code = "port_taken" if "BindException" in said else error.code
+            last = "\n".join(said.splitlines()[-5:])
+            raise LocalServerError(code, f"{error}; the end of {self.log}:\n{last}") from error
+
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
+@contextlib.contextmanager
+def broker(directory: Path) -> Iterator[LocalKafka | ForeignKafka]:
+    """Give the broker of ``QINGYU_KAFKA`` once it is ready, or a local one that lives as long as the block.
+
+    Args:
+        directory: of the local one; not touched when ``QINGYU_KAFKA`` is set.
+
+    Raises:
+        LocalServerError: as ``LocalKafka.start``; ``not_ready`` when the named broker does not answer.
+    """
+    foreign = os.environ.get("QINGYU_KAFKA")
+    if foreign:
+        wait_until_ready(foreign, limit_s=_READY_LIMIT_S)
+        yield ForeignKafka(foreign)
+    else:
+        with LocalKafka.start(directory) as local:
+            yield local
+
+
+def running(directory: Path) -> dict[str, object] | None:
+    """What runs in a directory, ``pid`` and ``bootstrap``; empty while it is being started, None when nothing runs."""
+    try:
+        with _lock_file(directory).open("r+") as lock:
+            if _lock(lock):
+                return None
+            text = lock.read()
+    except FileNotFoundError:
+        return None
+    return json.loads(text) if text else {}
+
+
+def stop(directory: Path) -> bool:
+    """Stop the broker that runs in a directory, whoever started it; False when none runs.
+
+    Raises:
+        LocalServerError: ``not_ready`` when it is just being started or does not end.
+    """
+    found = running(directory)
+    if found is None:
+        return False
+    if "pid" not in found:
+        raise LocalServerError("not_ready", f"the broker in {directory} is just being started; repeat in some seconds")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(str(found["pid"])), number)
+        deadline_s = time.monotonic() + _STOP_LIMIT_S
+        while time.monotonic() < deadline_s:
+            if running(directory) is None:
+                return True
+            time.sleep(0.05)
+    raise LocalServerError("not_ready", f"the broker with process id {found['pid']} does not end, not even by SIGKILL")
+
+
+def _format(command: list[str], properties: Path, log: Path) -> None:
+    tool = [*command, "-Xmx128m", "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
+    tool += ["-t", _CLUSTER_ID, "-c", str(properties)]
+    with log.open("ab") as file:
+        done = subprocess.run(
+            tool, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=_READY_LIMIT_S, check=False
+        )
+    if done.returncode != 0:
+        raise LocalServerError("broker_ended", f"the data directory cannot be made, see {log}")
+
+
+def _lock_file(directory: Path) -> Path:
+    return directory / "broker.lock"
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _free_ports(count: int) -> tuple[int, ...]:
+    return tuple(number for number in random.sample(_FREE_PORTS, 200) if _is_free(number))[:count]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the broker does: a port whose old connections are still fading out is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; usage: {self.prog} start|stop|status [--dir D] [--port P]\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    parser = _OneLineParser(prog="python -m deploy.local.kafka", description="Start and stop a local Apache Kafka.")
+    parser.add_argument("action", choices=("start", "stop", "status"))
+    parser.add_argument("--dir", type=Path, default=state / "qingyu" / "kafka", help="its data and log (%(default)s)")
+    parser.add_argument("--port", type=_port, default=_COMMAND_PORT, help="port of its clients (%(default)s)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port between 1 and 65535")
+    return int(text)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; exit status 0 done or running, 1 failed or not running, 2 wrong use."""
+    options = _parser().parse_args(arguments)
+    try:
+        return {"start": _start, "stop": _stop, "status": _status}[options.action](options)
+    except LocalServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _start(options: argparse.Namespace) -> int:
+    foreign = os.environ.get("QINGYU_KAFKA")
+    found = running(options.dir)
+    if foreign:
+        wait_until_ready(foreign, limit_s=_READY_LIMIT_S)
+        print(f"{foreign} (named by QINGYU_KAFKA; nothing started)")
+    elif found:
+        print(f"{found['bootstrap']} (was running)")
+    else:
+        print(LocalKafka.start(options.dir, port=options.port, leashed=False).bootstrap)
+    return 0
+
+
+def _stop(options: argparse.Namespace) -> int:
+    print("stopped" if stop(options.dir) else f"no broker runs in {options.dir}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    found = running(options.dir)
+    if not found:
+        print(f"no broker runs in {options.dir}")
+        return 1
+    wait_until_ready(str(found["bootstrap"]), limit_s=10.0)
+    print(f"{found['bootstrap']} process {found['pid']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,25 @@
+"""What every test may ask for: a real Kafka, and topic names that no other test uses."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.kafka import ForeignKafka, LocalKafka, broker
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka | ForeignKafka]:
+    """One ready broker for the whole session, its address in ``.bootstrap``; a test that kills a broker starts its own."""
+    named = "QINGYU_KAFKA" in os.environ
+    directory = Path() if named else tmp_path_factory.mktemp("kafka")
+    with broker(directory) as found:
+        yield found
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Topic prefix of this test alone, such as ``t3f2a9c01.``; many tests share one broker."""
+    return f"t{uuid.uuid4().hex[:8]}."
