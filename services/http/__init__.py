@@ -1,0 +1,1 @@
+"""What the HTTP servers share: problems (error answers) and bearer tokens."""
