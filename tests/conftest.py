@@ -12,7 +12,7 @@ from deploy.local.kafka import ForeignKafka, LocalKafka, broker
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka | ForeignKafka]:
-    """One ready broker for the whole session, its address in ``.bootstrap``; a test that kills a broker starts its own."""
+    """One ready broker for the session, its address in ``.bootstrap``; a test that kills a broker starts its own."""
     named = "QINGYU_KAFKA" in os.environ
     directory = Path() if named else tmp_path_factory.mktemp("kafka")
     with broker(directory) as found:

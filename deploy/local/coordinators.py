@@ -1,8 +1,8 @@
 """Coordinators: what must answer before a broker is ready, since its port opens earlier.
 
-While a coordinator is still loading, a client may be told that nothing was ever committed, and then begins at the wrong place. So ready
-means that the committed offsets of a group and the id of a transactional producer are given without error. The few
-requests are written out here: a client library would hide the very errors that are looked for.
+While a coordinator is still loading, a client may be told that nothing was ever committed, and then begins at the wrong
+place. So ready means that the committed offsets of a group and the id of a transactional producer are given without
+error. The few requests are written out here: a client library would hide the very errors that are looked for.
 """
 
 import contextlib
@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 from deploy.local.jars import LocalServerError
 
-# Coordinators are chosen by the name's Java hash code modulo the partitions of their topic. Names that differ by one in their last
-# letter have hash codes that differ by one, so these reach every coordinator of a topic of up to four partitions.
+# Coordinators are chosen by the name's Java hash code modulo the partitions of their topic. Names that differ by one in
+# their last letter have hash codes that differ by one, so these reach every coordinator of a topic of up to four
+# partitions.
 _PROBES = tuple(f"qingyu-ready-{index}" for index in range(4))
 _GROUP, _TRANSACTION = 0, 1
 _OFFSET_FETCH, _FIND_COORDINATOR, _INIT_PRODUCER_ID = 9, 10, 22

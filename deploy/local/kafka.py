@@ -31,8 +31,8 @@ from deploy.local.jars import LocalServerError
 
 _HOST = "127.0.0.1"
 _COMMAND_PORT = 9092
-# Below the ports that systems hand out to outgoing connections (Linux from 32768): a client that tries to reconnect while the broker
-# is down could otherwise be given the broker's own port, and the broker could not come back.
+# Below the ports that systems hand out to outgoing connections (Linux from 32768): a client that tries to reconnect
+# while the broker is down could otherwise be given the broker's own port, and the broker could not come back.
 _FREE_PORTS = range(20_000, 32_000)
 # A start takes 4 s on two idle cores; a recovery after SIGKILL with hundreds of partitions on a busy machine a minute.
 _READY_LIMIT_S = 120.0
@@ -50,7 +50,7 @@ class ForeignKafka:
 
 
 class LocalKafka:
-    """One broker with a data directory of its own; create it with ``start``, leave it with ``stop`` or as a context manager."""
+    """One broker with a data directory of its own; made by ``start``, left by ``stop`` or as a context manager."""
 
     def __init__(self, directory: Path, port: int, controller_port: int, *, leashed: bool) -> None:
         """Name a broker without starting it; ``start`` is what callers want."""
@@ -65,13 +65,13 @@ class LocalKafka:
         """Start a broker and wait until it is ready.
 
         Args:
-            directory: its data, settings and ``broker.log``; made when missing. What an earlier broker left there is kept.
-            port: port of its clients; a free one when None. The controller's port is always a free one.
+            directory: its data, settings and ``broker.log``; made when missing, and what is there is kept.
+            port: port of its clients; a free one when None, as the controller's always is.
             leashed: whether the broker ends with this process, where the system can do that.
 
         Raises:
-            LocalServerError: ``java_missing``, ``maven_missing``, ``fetch_failed``, ``already_running``, ``port_taken``,
-                ``broker_ended`` or ``not_ready``.
+            LocalServerError: ``java_missing``, ``maven_missing``, ``fetch_failed``, ``already_running``,
+                ``port_taken``, ``broker_ended`` or ``not_ready``.
         """
         for _ in range(4):
             ports = _free_ports(2) if port is None else (port, *_free_ports(1))

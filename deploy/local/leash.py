@@ -1,8 +1,8 @@
 """A leash: what ties a child process to its parent, so that it ends when the parent does, however the parent ends.
 
-On Linux the kernel kills the child when the parent is gone (prctl, PR_SET_PDEATHSIG). Elsewhere there is no such call, and
-the child ends only because its owner stops it. The kernel means the *thread* that started the child, so all children
-are started from one thread that lives as long as the process.
+On Linux the kernel kills the child when the parent is gone (prctl, PR_SET_PDEATHSIG). Elsewhere there is no such call,
+and the child ends only because its owner stops it. The kernel means the *thread* that started the child, so all
+children are started from one thread that lives as long as the process.
 """
 
 import contextlib
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from deploy.local.jars import LocalServerError
 
-# Runs in the child before the command replaces it: a preexec_fn would run Python between fork and exec, which can
-# hang in a process that has threads. 1 is PR_SET_PDEATHSIG; a parent that died before the call is seen by the parent's id.
+# Runs in the child before the command replaces it: a preexec_fn would run Python between fork and exec, which can hang
+# in a process that has threads. 1 is PR_SET_PDEATHSIG; a parent that died before the call is seen by the parent's id.
 _TRAMPOLINE = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
@@ -78,7 +78,7 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
 
 
 def end(process: subprocess.Popen[bytes], *, grace_s: float) -> int:
-    """Ask a child of ``spawn`` to end (TERM), kill what is left of its group after the grace, and return its exit status.
+    """Ask a child of ``spawn`` to end (TERM), kill its group after the grace, and return its exit status.
 
     Args:
         process: the child; may be paused or have ended.

@@ -1,7 +1,8 @@
 """Processes: the commands that make up a running Qingyu on this machine, each a child with a log of its own.
 
-Demo and kill tests start, kill, pause and restart them by name. A process that ends with status 75 (try again) is started
-again after a wait that doubles, as a service manager would; whatever else happens, none outlives the one who started them.
+Demo and kill tests start, kill, pause and restart them by name. A process that ends with status 75 (try again) is
+started again after a wait that doubles, as a service manager would; whatever else happens, none outlives the one who
+started them.
 """
 
 import contextlib
@@ -59,7 +60,7 @@ class Processes:
             directory: where the logs go, ``NAME.log``; made when missing.
             env: added to this process's environment for all of them.
             first_wait_s: wait before the first restart; it doubles at each one that follows soon [s].
-            longest_wait_s: the wait never grows beyond this, and a process that lived longer waits the first wait again [s].
+            longest_wait_s: limit of the wait; after a life longer than this it begins at the first wait again [s].
         """
         self._directory = directory
         self._env = dict(env or {})
@@ -206,7 +207,7 @@ class Processes:
         return leash.end(kept.process, grace_s=grace_s)
 
     def stop_all(self, *, grace_s: float = 10.0) -> None:
-        """Stop all, the last started first but without waiting for one before the next is asked; the set is closed then.
+        """Stop all at the same time, asking the last started first; the set is closed then.
 
         Args:
             grace_s: time all of them together have to end by themselves [s].

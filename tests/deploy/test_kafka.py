@@ -1,4 +1,4 @@
-"""A local Kafka starts ready, keeps what was acknowledged when it is killed, and says in one line what it was not understood."""
+"""A local Kafka starts ready, keeps what was acknowledged when it is killed, and answers wrong use in one line."""
 
 import os
 import signal
@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.structs import TopicPartition
 
 from deploy.local.coordinators import wait_until_ready
 from deploy.local.jars import LocalServerError

@@ -32,7 +32,9 @@ def until(holds: Callable[[], object], *, limit_s: float = 10.0) -> None:
 
 def exists(pid: int) -> bool:
     """Whether a process is there and is not only waiting to be collected."""
-    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10)
+    done = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
+    )
     return done.returncode == 0 and not done.stdout.startswith("Z")
 
 

@@ -1,0 +1,57 @@
+# Every target needs python3; uv is brought into .tools/ when it is not on PATH. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.PHONY: help demo test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka
+
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
+RUN := $(UV) run --frozen --quiet
+# The pytest run of one part: make test TESTS=tests/deploy
+TESTS ?=
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+
+demo: need-kafka setup  ## start everything and show a live city; Ctrl-C ends it
+	@$(RUN) python -m services.simulator.demo
+
+test: need-java setup  ## all tests, on the real servers
+	@$(RUN) pytest $(TESTS)
+
+lint: setup  ## style, types, arrows of import, generated schemas
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) pyright
+	@$(RUN) lint-imports --no-logo
+	@if [ -f schemas/generate.py ]; then $(RUN) python -m schemas.generate --check; fi
+
+bench: need-kafka setup  ## measure the worker and write docs/performance.md
+	@$(RUN) python -m bench
+
+verify: verify-kills  ## all long proofs; their result files are committed
+
+verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
+	@$(RUN) python -m bench.verify_kills
+
+servers: need-python  ## fetch what is cached outside the repository: the jars of the broker
+	@python3 -m deploy.local.jars fetch
+
+schemas: setup  ## write the JSON Schemas of documents and messages into docs/
+	@$(RUN) python -m schemas.generate
+
+setup: $(UV)
+	@$(UV) sync --frozen --quiet
+
+need-python:
+	@command -v python3 >/dev/null || { echo "error: python3 is not on PATH; Debian: apt-get install python3 python3-pip; macOS: brew install python" >&2; exit 1; }
+
+# A broker that is there already (QINGYU_KAFKA) spares Java where nothing is killed.
+need-kafka: $(if $(QINGYU_KAFKA),,need-java)
+
+need-java: need-python
+	@python3 -m deploy.local.jars check
+
+# --target works without the venv module and beside a system Python that refuses other installs.
+$(CURDIR)/.tools/bin/uv: | need-python
+	@python3 -m pip --version >/dev/null 2>&1 || { echo "error: python3 has no pip; Debian: apt-get install python3-pip; macOS: python3 -m ensurepip" >&2; exit 1; }
+	@python3 -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv==$(UV_VERSION)
