@@ -24,8 +24,8 @@ from streams.domain.registry import Snapshot
 
 REQUEST_TIMEOUT_S = 10.0
 POLL_MS = 200
-# A broker answers the requests of one connection in order, so a question for the end waits behind the fetch before it.
-FETCH_WAIT_MS = 100
+# A set is written within a second or so; see where it is used.
+PATIENCE_S = 3.0
 # How often an idle follower asks for the end, to know whether Kafka still answers.
 CONTACT_S = 2.0
 LOST_S = 15.0
@@ -49,6 +49,7 @@ class RegistryFollower:
         self._settings = settings
         self._partition = TopicPartition(settings.topic(REGISTRY), 0)
         self._consumer: AIOKafkaConsumer | None = None
+        self._asker: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
         self._asking = asyncio.Lock()
@@ -115,7 +116,7 @@ class RegistryFollower:
                     # An answer to a question put after this call began is new enough for this call too.
                     if self._answered <= asked_before:
                         self._asked = number = self._asked + 1
-                        await self._reach(await self._end())
+                        await self._read_to_end()
                         self._answered = number
                 return self.snapshot
         except (TimeoutError, KafkaError, OSError) as error:
@@ -131,38 +132,54 @@ class RegistryFollower:
             raise RegistryUnavailableError(message) from error
         return self.snapshot
 
-    async def _end(self) -> int:
+    async def _read_to_end(self) -> None:
         async with self._moved:
-            await self._moved.wait_for(lambda: self._consumer is not None)
-            assert self._consumer is not None
+            await self._moved.wait_for(lambda: self._asker is not None)
+            assert self._asker is not None
+            asker = self._asker
+        # A transaction's commit is acknowledged before its end is seen by readers of committed records, so the end to
+        # reach is that of all records, open transactions included.
+        end = (await asker.end_offsets([self._partition]))[self._partition]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._reach(end)
+        except TimeoutError:
+            # What is still open now was left open by a writer that died: nobody was told that it is committed.
+            _log.warning("registry has an open transaction", position=self._position, end=end)
             consumer = self._consumer
-        ends = await consumer.end_offsets([self._partition])
-        self._contact = time.monotonic()
-        return ends[self._partition]
+            if consumer is None:
+                raise
+            await self._reach((await consumer.end_offsets([self._partition]))[self._partition])
 
     async def _reach(self, end: int) -> None:
         async with self._moved:
             await self._moved.wait_for(lambda: self._position >= end)
 
+    def _client(self, isolation_level: str) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            client_id=f"{self._settings.topic_prefix}registry-follower",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level=isolation_level,
+            request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
+        )
+
     async def _run(self) -> None:
         while True:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.kafka,
-                client_id=f"{self._settings.topic_prefix}registry-follower",
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-                request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
-            )
+            consumer = self._client("read_committed")
+            # A broker answers the requests of one connection in order, so a question for the end would wait behind
+            # the fetch before it.
+            asker = self._client("read_uncommitted")
             try:
                 async with asyncio.timeout(REQUEST_TIMEOUT_S):
                     await consumer.start()
+                    await asker.start()
                     consumer.assign([self._partition])
                     consumer.seek(self._partition, self._position)
                 async with self._moved:
-                    self._consumer = consumer
+                    self._consumer, self._asker = consumer, asker
                     self._moved.notify_all()
                 await self._follow(consumer)
             except (KafkaError, OSError, TimeoutError) as error:
@@ -171,10 +188,11 @@ class RegistryFollower:
                 _log.warning("registry not read", error=repr(error), again_in_s=wait_s, position=self._position)
                 await asyncio.sleep(wait_s)
             finally:
-                self._consumer = None
-                with suppress(TimeoutError, KafkaError, OSError):
-                    async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                        await consumer.stop()
+                self._consumer = self._asker = None
+                for client in (consumer, asker):
+                    with suppress(TimeoutError, KafkaError, OSError):
+                        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                            await client.stop()
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         end = None
@@ -228,7 +246,11 @@ class RegistryFollower:
         self._pending.clear()
 
     def _switch(self, version: int) -> None:
+        try:
+            self.snapshot = Snapshot.build(version, self._parsed)
+        except (KeyError, ValueError) as error:
+            _log.error("registry set skipped", version=version, error=repr(error), kept=self.version)
+            return
         self.documents = dict(self._raw)
-        self.snapshot = Snapshot.build(version, self._parsed)
         for tell in self.on_change:
             tell(self.snapshot)
