@@ -68,7 +68,8 @@ class AlarmPoint(NamedTuple):
 
 class SeriesStore(Protocol):
     """Points under (measurement, tags, time). Times are epoch ms, ranges half-open `[from_ms, to_ms)`, answers in
-    order of time. A field None in a written point leaves what an earlier point said of that field."""
+    order of time. A field None in a written point leaves what an earlier point said of that field.
+    """
 
     def write(self, points: Sequence[Point]) -> None:
         """Put points in, each over an earlier one of the same key (in one call, the last counts); all or nothing.
@@ -131,10 +132,10 @@ class Refused(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one record in topic `readings` holds of a batch: its place `index` there and how many were accepted."""
+    """What one record in topic `readings` holds of a batch: its place `number` there and how many were accepted."""
 
     place: Place
-    index: int
+    number: int
     batch: str
     source: str
     received: int

@@ -1,0 +1,245 @@
+"""The lists of the embedded store: alarms and their events, rejected inputs, parts of batches, and read offsets.
+
+Each function works inside a transaction that the caller began. A list is paged by the key of the last item shown, so
+that a page costs the same wherever it lies and nothing is shown twice when entries arrive meanwhile.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from schemas.messages import (
+    AlarmEvent,
+    Condition,
+    Rejected,
+    decode_condition,
+    decode_event,
+    decode_rejected,
+    encode,
+)
+from schemas.windows import window
+from streams.stores.series import (
+    AlarmsPage,
+    CursorError,
+    Entry,
+    Move,
+    Part,
+    Read,
+    Receipt,
+    Refusal,
+    Refused,
+    RejectedPage,
+    StoreError,
+)
+
+SCHEMA = (
+    "CREATE TABLE conditions (id TEXT PRIMARY KEY, entity TEXT NOT NULL, rule TEXT NOT NULL, condition TEXT NOT NULL, "
+    "start_ms INTEGER NOT NULL, document BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX conditions_start ON conditions (start_ms, id)",
+    "CREATE INDEX conditions_entity ON conditions (entity, start_ms, id)",
+    "CREATE TABLE events (id TEXT NOT NULL, seq INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (id, seq)) "
+    "WITHOUT ROWID",
+    "CREATE TABLE rejected (key TEXT PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, code TEXT NOT NULL, "
+    "batch TEXT, document BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX rejected_at ON rejected (at, key)",
+    "CREATE INDEX rejected_source ON rejected (source, at, key)",
+    "CREATE INDEX rejected_batch ON rejected (batch) WHERE batch IS NOT NULL",
+    "CREATE TABLE batches (batch TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, "
+    '"offset" INTEGER NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL, received INTEGER NOT NULL, '
+    'accepted INTEGER NOT NULL, PRIMARY KEY (batch, topic, partition, "offset", number)) WITHOUT ROWID',
+    'CREATE TABLE offsets (topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, '
+    "unread_since_ms INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID",
+)
+
+LIMIT = 1000
+
+
+class AlarmFilter(NamedTuple):
+    """Which alarms a page shows; None: all."""
+
+    entities: Collection[str] | None
+    rule: str | None
+    condition: str | None
+    from_ms: int | None
+    to_ms: int | None
+
+
+def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    """Write entries, each over an earlier one of its key."""
+    rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+    for entry in entries:
+        # An event is a condition with more fields, so it is asked for first.
+        if isinstance(entry, AlarmEvent):
+            rows["INSERT OR REPLACE INTO events VALUES (?, ?, ?)"].append((entry.id, entry.seq, encode(entry)))
+        elif isinstance(entry, Condition):
+            rows["INSERT OR REPLACE INTO conditions VALUES (?, ?, ?, ?, ?, ?)"].append(
+                (entry.id, entry.entity, entry.rule, entry.condition, window(entry.start).start_ms, encode(entry))
+            )
+        elif isinstance(entry, Refused):
+            verb = "IGNORE" if entry.yields else "REPLACE"
+            rows[f"INSERT OR {verb} INTO rejected VALUES (?, ?, ?, ?, ?, ?)"].append(_refused_row(entry))
+        else:
+            rows["INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)"].append(_part_row(entry))
+    for statement, columns in rows.items():
+        connection.executemany(statement, columns)
+
+
+def _part_row(part: Part) -> tuple[Any, ...]:
+    return part.batch, *part.place, part.number, part.source, part.received, part.accepted
+
+
+def _refused_row(entry: Refused) -> tuple[Any, ...]:
+    rejected = entry.rejected
+    batch = rejected.where.get("batch")
+    return (
+        refused_key(entry),
+        rejected.at,
+        rejected.source,
+        rejected.code,
+        batch if isinstance(batch, str) else None,
+        encode(rejected),
+    )
+
+
+def refused_key(entry: Refused) -> str:
+    """Return the key of a rejected input: the place of the input itself where the reject names one, else its own.
+
+    So an input that two processes could not read stands in the list once.
+    """
+    where = entry.rejected.where
+    parts: Iterable[Any] = entry.place
+    if {"topic", "partition", "offset"} <= where.keys():
+        parts = (where["topic"], where["partition"], where["offset"])
+        if "index" in where:
+            parts = (*parts, where.get("batch"), json.dumps(where["index"]))
+    return "|".join(str(part) for part in parts)
+
+
+def move(connection: sqlite3.Connection, moves: Sequence[Move]) -> None:
+    """Move offsets on; raise StoreError `store_moved` when one is not where its move begins."""
+    for topic, partition, before, after in moves:
+        if before is None:
+            done = connection.execute(
+                "INSERT INTO offsets VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (topic, partition, *after)
+            )
+        else:
+            done = connection.execute(
+                'UPDATE offsets SET "offset" = ?, unread_since_ms = ? '
+                'WHERE topic = ? AND partition = ? AND "offset" = ?',
+                (*after, topic, partition, before),
+            )
+        if done.rowcount != 1:
+            raise StoreError(
+                "store_moved",
+                f"{topic}/{partition} was not read up to {before}: the store was dropped or another sink writes it",
+            )
+
+
+def offsets(connection: sqlite3.Connection) -> dict[tuple[str, int], Read]:
+    """Return how far each (topic, partition) was read."""
+    rows = connection.execute('SELECT topic, partition, "offset", unread_since_ms FROM offsets')
+    return {(topic, partition): Read(offset, since) for topic, partition, offset, since in rows}
+
+
+def conditions(connection: sqlite3.Connection, wanted: AlarmFilter, after: str | None, limit: int) -> AlarmsPage:
+    """Return a page of alarms, the newest start first."""
+    where = _Where()
+    where.among("entity", wanted.entities)
+    where.add("rule = ?", wanted.rule)
+    where.add("condition = ?", wanted.condition)
+    where.add("start_ms >= ?", wanted.from_ms)
+    where.add("start_ms < ?", wanted.to_ms)
+    rows, following = _page(connection, "conditions", ("start_ms", "id"), where, after, limit)
+    return AlarmsPage([decode_condition(row) for row in rows], following)
+
+
+def condition(connection: sqlite3.Connection, id_: str) -> Condition | None:
+    """Return what an alarm is now."""
+    row = connection.execute("SELECT document FROM conditions WHERE id = ?", (id_,)).fetchone()
+    return None if row is None else decode_condition(row[0])
+
+
+def events(connection: sqlite3.Connection, id_: str) -> list[AlarmEvent]:
+    """Return the transitions of an alarm, by seq."""
+    rows = connection.execute("SELECT document FROM events WHERE id = ? ORDER BY seq", (id_,))
+    return [decode_event(row[0]) for row in rows]
+
+
+def rejected(
+    connection: sqlite3.Connection, sources: Collection[str] | None, code: str | None, after: str | None, limit: int
+) -> RejectedPage:
+    """Return a page of rejected inputs, the newest first."""
+    where = _Where()
+    where.among("source", sources)
+    where.add("code = ?", code)
+    rows, following = _page(connection, "rejected", ("at", "key"), where, after, limit)
+    return RejectedPage([decode_rejected(row) for row in rows], following)
+
+
+def receipts(connection: sqlite3.Connection, batch: str) -> list[Receipt]:
+    """Return a batch's receipts: for each source the parts and refusals of the time it was received last."""
+    accepted: dict[tuple[int, str], int] = defaultdict(int)
+    for source, received, count in connection.execute(
+        "SELECT source, received, accepted FROM batches WHERE batch = ?", (batch,)
+    ):
+        accepted[received, source] += count
+    refusals: dict[tuple[int, str], list[Refusal]] = defaultdict(list)
+    for (document,) in connection.execute("SELECT document FROM rejected WHERE batch = ?", (batch,)):
+        found: Rejected = decode_rejected(document)
+        refusals[found.at, found.source].append(Refusal(found.where.get("index"), found.code, found.message))
+    last: dict[str, Receipt] = {}
+    for received, source in sorted(accepted.keys() | refusals.keys(), reverse=True):
+        if source not in last:
+            refused = sorted(refusals[received, source], key=lambda refusal: _index_order(refusal.index))
+            last[source] = Receipt(batch, source, received, accepted[received, source], refused)
+    return list(last.values())
+
+
+def _index_order(index: Any) -> tuple[int, ...]:
+    if isinstance(index, int):
+        return (index,)
+    return tuple(at for at in index if isinstance(at, int)) if isinstance(index, list) else ()
+
+
+class _Where:
+    """Conditions of a query, all of which must hold, with their values."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.values: list[Any] = []
+
+    def add(self, text: str, value: Any) -> None:
+        if value is not None:
+            self.texts.append(text)
+            self.values.append(value)
+
+    def among(self, column: str, values: Collection[str] | None) -> None:
+        if values is not None:
+            # One parameter however many values there are: SQLite bounds the number of parameters.
+            self.add(f"{column} IN (SELECT value FROM json_each(?))", json.dumps(sorted(values)))
+
+
+def _page(
+    connection: sqlite3.Connection, table: str, order: tuple[str, str], where: _Where, after: str | None, limit: int
+) -> tuple[list[bytes], str | None]:
+    first, second = order
+    limit = max(1, min(limit, LIMIT))
+    if after is not None:
+        where.texts.append(f"({first}, {second}) < (?, ?)")
+        where.values.extend(_cursor(after))
+    text = f" WHERE {' AND '.join(where.texts)}" if where.texts else ""
+    rows = connection.execute(
+        f"SELECT document, {first}, {second} FROM {table}{text} ORDER BY {first} DESC, {second} DESC LIMIT ?",
+        (*where.values, limit + 1),
+    ).fetchall()
+    following = f"{rows[limit - 1][1]}~{rows[limit - 1][2]}" if len(rows) > limit else None
+    return [row[0] for row in rows[:limit]], following
+
+
+def _cursor(text: str) -> tuple[int, str]:
+    number, mark, key = text.partition("~")
+    if not mark or not number.removeprefix("-").isdecimal():
+        raise CursorError(f"{text!r} is no cursor of this list; ask again without one")
+    return int(number), key
