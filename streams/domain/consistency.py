@@ -1,0 +1,293 @@
+"""Consistency is what the documents of a registry must be to each other: what refers to what, and for how long."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+from schemas.decimals import INT64_MAX, scale_of
+from schemas.documents import (
+    Carrier,
+    City,
+    County,
+    DatedId,
+    Document,
+    DocumentKey,
+    Enterprise,
+    Entry,
+    Indicator,
+    Industry,
+    Key,
+    Limit,
+    Meter,
+    Park,
+    Product,
+    Release,
+    Rule,
+    Select,
+    Source,
+    parse_metric,
+)
+from schemas.ids import parse_entity
+from schemas.units import UnitError, conversion
+from streams.domain.resolving import unit_of
+from streams.domain.views import worth_of_count
+
+# A reading of 17 digits times what a count is worth must fit 64 bits with sums of many to spare only when it is checked
+# before multiplying; a single count beyond this would not leave room for one.
+LARGEST_COUNT_MICRO = INT64_MAX // 10**3
+
+Documents = Mapping[DocumentKey, Document]
+
+
+class Problem(NamedTuple):
+    """A fault between documents: whose it is, which other has part in it, where it is, a stable code, what to do."""
+
+    owner: DocumentKey
+    other: DocumentKey | None
+    path: str
+    code: str
+    message: str
+
+
+class Reference(NamedTuple):
+    """That a document names another from a day until a day (None: for ever); `covered`: the other must be valid then."""
+
+    path: str
+    key: DocumentKey
+    from_day: dt.date
+    to_day: dt.date | None
+    covered: bool = True
+
+
+def references(document: Document) -> Iterator[Reference]:
+    """Yield every other document that a document names."""
+    start, end = document.valid_from, document.valid_to
+
+    def always(path: str, kind: str, id_: str | None, *, covered: bool = True) -> Iterator[Reference]:
+        if id_ is not None:
+            yield Reference(path, DocumentKey(kind, id_), start, end, covered)
+
+    def dated(path: str, kind: str, entries: tuple[DatedId, ...]) -> Iterator[Reference]:
+        for place, entry in enumerate(entries):
+            until = entries[place + 1].from_ if place + 1 < len(entries) else end
+            if entry.id is not None:
+                yield Reference(f"spec.{path}.{place}.id", DocumentKey(kind, entry.id), entry.from_, until)
+
+    def metric(path: str, text: str | None) -> Iterator[Reference]:
+        if text is not None:
+            found = parse_metric(text)
+            yield from always(path, "carrier", found.carrier)
+            yield from always(path, "product", found.product)
+
+    def select(found: Select | None) -> Iterator[Reference]:
+        if found is not None:
+            for place, id_ in enumerate(found.id or ()):
+                yield from always(f"spec.select.id.{place}", found.kind, id_, covered=False)
+            if found.in_ is not None:
+                yield from always("spec.select.in", *parse_entity(found.in_), covered=False)
+
+    if isinstance(document, City):
+        yield from always("spec.province", "province", document.spec.province)
+    elif isinstance(document, County):
+        yield from always("spec.city", "city", document.spec.city)
+    elif isinstance(document, Park):
+        yield from always("spec.county", "county", document.spec.county)
+        yield from always("spec.city", "city", document.spec.city)
+    elif isinstance(document, Industry):
+        yield from always("spec.parent", "industry", document.spec.parent)
+    elif isinstance(document, Enterprise):
+        yield from dated("industry", "industry", document.spec.industry)
+        yield from dated("county", "county", document.spec.county)
+        yield from dated("park", "park", document.spec.park)
+    elif isinstance(document, Source):
+        yield from always("spec.enterprise", "enterprise", document.spec.enterprise)
+    elif isinstance(document, Meter):
+        yield from always("id", "enterprise", document.enterprise)
+        yield from always("spec.carrier", "carrier", document.spec.carrier)
+        yield from dated("source", "source", document.spec.source)
+        if document.spec.parent is not None:
+            yield from always("spec.parent", "meter", f"{document.enterprise}.{document.spec.parent}")
+    elif isinstance(document, Release):
+        for path, rows in (("coefficients", document.spec.coefficients), ("factors", document.spec.factors)):
+            for place, row in enumerate(rows):
+                yield from always(f"spec.{path}.{place}.carrier", "carrier", row.carrier, covered=False)
+    elif isinstance(document, Indicator):
+        yield from metric("spec.total", document.spec.total)
+        yield from metric("spec.numerator", document.spec.numerator)
+        yield from metric("spec.denominator", document.spec.denominator)
+    elif isinstance(document, Limit):
+        yield from always("spec.indicator", "indicator", document.spec.indicator)
+        yield from select(document.spec.select)
+    elif isinstance(document, Rule):
+        yield from metric("spec.metric", document.spec.metric)
+        yield from always("spec.indicator", "indicator", document.spec.indicator)
+        yield from select(document.spec.select)
+    elif isinstance(document, Key) and document.spec.subject is not None:
+        role, subject = document.spec.role, document.spec.subject
+        kind, id_ = parse_entity(subject) if role == "viewer" else (role, subject)
+        yield from always("spec.subject", kind, id_, covered=False)
+
+
+def check_references(document: Document, documents: Documents, unreadable: frozenset[DocumentKey]) -> Iterator[Problem]:
+    """Yield a problem for each reference to a document that is not there, or not valid for as long as it is named."""
+    for path, key, from_day, to_day, covered in references(document):
+        other = documents.get(key)
+        if other is None:
+            if key not in unreadable:
+                message = f"{key} is not registered: register it first or in the same set"
+                yield Problem(document.key, key, path, "missing_reference", message)
+        elif covered and (from_day < other.valid_from or _ends_before(other.valid_to, to_day)):
+            named = f"from {from_day}" + ("" if to_day is None else f" to {to_day}")
+            valid = f"from {other.valid_from}" + ("" if other.valid_to is None else f" to {other.valid_to}")
+            message = f"{key} is valid {valid}, but {document.key} names it {named}"
+            yield Problem(document.key, key, path, "outside_reference", message)
+
+
+def _ends_before(end: dt.date | None, wanted: dt.date | None) -> bool:
+    return end is not None and (wanted is None or end < wanted)
+
+
+def check_dated(document: Document) -> Iterator[Problem]:
+    """Yield a problem for each entry of a dated list that begins outside the days of its document."""
+    lists: dict[str, tuple[Entry, ...]] = {}
+    if isinstance(document, Enterprise):
+        spec = document.spec
+        lists = {"industry": spec.industry, "county": spec.county, "park": spec.park, "lists": spec.lists}
+    elif isinstance(document, Meter):
+        lists = {"source": document.spec.source, "multiplier": document.spec.multiplier}
+    for name, entries in lists.items():
+        for place, entry in enumerate(entries):
+            if entry.from_ < document.valid_from or (
+                document.valid_to is not None and entry.from_ >= document.valid_to
+            ):
+                message = f"{entry.from_} is not within the days on which {document.key} is valid"
+                yield Problem(document.key, None, f"spec.{name}.{place}.from", "outside_document", message)
+    if isinstance(document, Meter) and document.spec.multiplier:
+        first = document.spec.multiplier[0].from_
+        if first > document.valid_from:
+            message = f"no multiplier holds from {document.valid_from} to {first}: begin the list on valid_from"
+            yield Problem(document.key, None, "spec.multiplier.0.from", "gap", message)
+
+
+def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each number of a meter that is not exact in its carrier's unit, and for a foreign source."""
+    spec, key = meter.spec, meter.key
+    for place, entry in enumerate(spec.source):
+        source = documents.get(DocumentKey("source", entry.id or ""))
+        if isinstance(source, Source) and source.spec.enterprise != meter.enterprise:
+            message = f"{source.key} belongs to enterprise {source.spec.enterprise}, the meter to {meter.enterprise}"
+            yield Problem(key, source.key, f"spec.source.{place}.id", "wrong_enterprise", message)
+    if spec.modulus is not None and spec.modulus % spec.resolution != 0:
+        message = f"modulus {spec.modulus} is not a multiple of the resolution {spec.resolution}"
+        yield Problem(key, None, "spec.modulus", "not_a_multiple", message)
+    carrier = documents.get(DocumentKey("carrier", spec.carrier))
+    if not isinstance(carrier, Carrier):
+        return
+    scale = scale_of(spec.resolution)
+    try:
+        conversion(spec.unit, carrier.spec.unit)
+    except UnitError as error:
+        message = f"{error}; {carrier.key} is counted in {carrier.spec.unit}"
+        yield Problem(key, carrier.key, "spec.unit", "unit_mismatch", message)
+        return
+    multipliers = [(f"spec.multiplier.{place}.value", entry.value) for place, entry in enumerate(spec.multiplier)]
+    for path, multiplier in multipliers or [("spec.resolution", type(spec.resolution)(1))]:
+        worth = worth_of_count(scale, multiplier, spec.unit, carrier.spec.unit)
+        if worth.denominator != 1:
+            message = (
+                f"one step of the last digit of {spec.resolution} {spec.unit} times {multiplier} is no whole number of "
+                f"millionths of a {carrier.spec.unit}: use a coarser resolution or another unit of {carrier.key}"
+            )
+            yield Problem(key, carrier.key, path, "not_exact", message)
+        elif worth > LARGEST_COUNT_MICRO:
+            message = f"one count is worth {worth} millionths of a {carrier.spec.unit}: too large for a 64-bit sum"
+            yield Problem(key, carrier.key, path, "too_large", message)
+
+
+def check_indicator(indicator: Indicator, documents: Documents) -> Iterator[Problem]:
+    """Yield a problem when the unit of an indicator does not come out of its metrics."""
+    spec = indicator.spec
+    units: dict[str, str] = {}
+    for reference in references(indicator):
+        other = documents.get(reference.key)
+        if not isinstance(other, Carrier | Product):
+            return
+        units[str(reference.key)] = other.spec.unit
+    numerator = unit_of(spec.total or spec.numerator or "", units)
+    per = None if spec.denominator is None else unit_of(spec.denominator, units)
+    try:
+        conversion(numerator, spec.unit, per=per)
+    except UnitError as error:
+        other = next((reference.key for reference in references(indicator)), None)
+        yield Problem(indicator.key, other, "spec.unit", "unit_mismatch", str(error))
+
+
+def check_loops(documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each loop among the parents of industries and of meters."""
+    parent: dict[DocumentKey, DocumentKey] = {}
+    for key, document in documents.items():
+        if isinstance(document, Meter | Industry) and document.spec.parent is not None:
+            id_ = (
+                f"{document.enterprise}.{document.spec.parent}" if isinstance(document, Meter) else document.spec.parent
+            )
+            parent[key] = DocumentKey(key.kind, id_)
+    done: set[DocumentKey] = set()
+    for start in sorted(parent):
+        walked: dict[DocumentKey, None] = {}
+        at = start
+        while at in parent and at not in walked and at not in done:
+            walked[at] = None
+            at = parent[at]
+        if at in walked:
+            ring = list(walked)[list(walked).index(at) :]
+            message = f"the parents form a loop: {' -> '.join(one.id for one in (*ring, at))}"
+            yield Problem(ring[0], ring[-1], "spec.parent", "loop", message)
+        done.update(walked)
+
+
+def check_releases(documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each two releases that would be in force on the same day."""
+    releases = sorted(
+        (one for one in documents.values() if isinstance(one, Release)), key=lambda one: (one.valid_from, one.id)
+    )
+    for earlier, later in pairwise(releases):
+        if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+            until = "for ever" if earlier.valid_to is None else f"until {earlier.valid_to}"
+            message = (
+                f"{earlier.key} is in force {until}, so it overlaps {later.key} from {later.valid_from}: end it there"
+            )
+            yield Problem(later.key, earlier.key, "valid_from", "overlap", message)
+
+
+def check_keys(documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each hash that stands in two keys, since a token could then mean either."""
+    by_hash: defaultdict[str, list[DocumentKey]] = defaultdict(list)
+    for key, document in documents.items():
+        if isinstance(document, Key):
+            by_hash[document.spec.hash].append(key)
+    for first, *others in by_hash.values():
+        for other in others:
+            yield Problem(other, first, "spec.hash", "duplicate", f"{first} has the same hash: make a new key")
+
+
+def check_change(before: Document, after: Document) -> Iterator[Problem]:
+    """Yield a problem for what may not change in a document that is there already."""
+    if isinstance(before, Meter) and isinstance(after, Meter):
+        old, new = before.spec.resolution, after.spec.resolution
+        if scale_of(new) < scale_of(old):
+            message = (
+                f"resolution {new} is coarser than {old}: stored readings have more digits, so it may only grow finer"
+            )
+            yield Problem(after.key, None, "spec.resolution", "resolution_coarser", message)
+
+
+def check_document(document: Document, documents: Documents, unreadable: frozenset[DocumentKey]) -> Iterable[Problem]:
+    """Yield every problem of one document within a set."""
+    yield from check_references(document, documents, unreadable)
+    yield from check_dated(document)
+    if isinstance(document, Meter):
+        yield from check_meter(document, documents)
+    elif isinstance(document, Indicator):
+        yield from check_indicator(document, documents)
