@@ -78,6 +78,7 @@ class CalendarDocument(msgspec.Struct, omit_defaults=True):
     """Topic `totals`: a day of its 24 hours, a month of its days, a year of its months, of one entity.
 
     `metrics[m][n]` is the absolute value of child n at 1e-6 of the metric's unit, None where nothing is known of it.
+    `status[n]` is None while child n has not ended and nothing is known of it.
     `touched` are the children that this writing changed; `own` is by window name; `known` is, by child, the latest
     arrival [epoch ms] of a reading that stands in it; `input` the (partition, step) that it was made from.
     """
@@ -87,7 +88,7 @@ class CalendarDocument(msgspec.Struct, omit_defaults=True):
     period: str
     of: str
     metrics: dict[str, list[int | None]]
-    status: list[str]
+    status: list[str | None]
     touched: list[int]
     registry: int
     release: str | None
@@ -102,7 +103,7 @@ class Condition(msgspec.Struct, omit_defaults=True):
     v: int
     id: str
     rule: str
-    rule_version: int
+    rule_version: str
     entity: str
     start: str
     period: str

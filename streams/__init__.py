@@ -1,0 +1,1 @@
+"""The computation: pure domain, thin agents, stores."""

@@ -1,0 +1,290 @@
+"""The enterprise fold: readings, reported values and the passing of time become quantities, accounts and alarms.
+
+It is the one computation behind every number of an enterprise: the live worker and a replay both call it. The same
+readings in any order, any batches and with any repeats end in the same state.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from schemas.messages import VERSION, CalendarDocument, Finding, Own, Reported, encode
+from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
+from streams.domain import edges
+from streams.domain.account import Metrics, account, quantities_of_carriers
+from streams.domain.block import Block, meter_documents
+from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
+from streams.domain.enterprise_alarms import watch_enterprise
+from streams.domain.hour import Hour, Ints, Rows, join, merge
+from streams.domain.indicator import own_values
+from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
+from streams.domain.plan import Plan
+from streams.domain.work import Output, Work
+
+
+class Time:
+    """Where the partition stands in time: `now_ms` the highest tick, `known_ms` the latest arrival or tick seen."""
+
+    __slots__ = ("known_ms", "now_ms")
+
+    def __init__(self, now_ms: int, known_ms: int) -> None:
+        self.now_ms = now_ms
+        self.known_ms = known_ms
+
+
+class EnterpriseFold:
+    """One step of one enterprise: put readings and reports in, then compute what they touch, once."""
+
+    def __init__(self, plan: Plan, work: Work, time: Time, made_from: tuple[int, int]) -> None:
+        self.plan = plan
+        self.table: MeterTable = plan.table
+        self.work = work
+        self.time = time
+        self.made_from = made_from
+        self._graces: Mapping[WindowKind, int] = plan.snapshot.grace_ms
+        self._hours: set[int] = set()
+        self._visits: set[str] = set()  # documents to bring up to date though none of their children changed
+        self._changed: dict[str, None] = {}  # names of windows whose values changed
+        self._refill = False
+
+    def put_readings(self, meters: tuple[str, ...], scales: tuple[int, ...], rows: Rows) -> None:
+        """Put readings in; `rows.meter` indexes `meters`, ids within the enterprise."""
+        hours = rows.t // HOUR_MS
+        each = np.unique(hours).tolist()
+        for hour in each:
+            part = rows if len(each) == 1 else rows.take(hours == hour)
+            self._put_hour(hour * HOUR_MS, meters, scales, part)
+
+    def put_report(self, report: Reported) -> None:
+        """Put a reported value in; of two the higher revision stands, then the first received, then the smaller."""
+        before = self.work.reports().get((report.metric, report.period))
+        if before is not None and _rank(before) <= _rank(report):
+            return
+        self.work.put_report(report)
+        period = window(report.period)
+        if period.kind == "day":
+            self._visits.add(period.name)
+        if period.kind in ("day", "month"):
+            self._visits.add(window_at(period.start_ms, "month").name)
+        self._visits.add(window_at(period.start_ms, "year").name)
+
+    def visit(self, names: Iterable[str]) -> None:
+        """Bring documents up to date with the time, whether or not readings came."""
+        self._visits.update(names)
+
+    def recompute(self, days: Iterable[str]) -> None:
+        """Compute whole days again, as after a change of the registry."""
+        self._refill = True
+        for day in days:
+            self._hours.update(hour.start_ms for hour in children_of(day) if self._counts(hour))
+            self._visits.update((day, day[:7], day[:4]))
+
+    def finish(self) -> None:
+        """Compute everything that was touched, and evaluate what it is held against."""
+        days: dict[str, list[int]] = {}
+        for hour in sorted(self._hours):
+            days.setdefault(window_at(hour, "day").name, []).append(hour)
+        for name in self._visits:
+            if len(name) == 10:
+                days.setdefault(name, [])
+        months: dict[str, list[str]] = {name: [] for name in self._visits if len(name) == 7}
+        for day, hours in sorted(days.items()):
+            if self._day(window(day), hours):
+                months.setdefault(day[:7], []).append(day)
+        years: dict[str, list[str]] = {name: [] for name in self._visits if len(name) == 4}
+        for month, changed in sorted(months.items()):
+            if self._parent(window(month), changed):
+                years.setdefault(month[:4], []).append(month)
+        for year, changed in sorted(years.items()):
+            self._parent(window(year), changed)
+        self._watch()
+
+    def _put_hour(self, start_ms: int, meters: tuple[str, ...], scales: tuple[int, ...], rows: Rows) -> None:
+        before = self.work.hour(start_ms)
+        after, changed = merge(before or Hour.empty(start_ms), meters, scales, rows)
+        if not changed:
+            return
+        table = self.table
+        self._hours.add(start_ms)
+        places = np.array(sorted(table.place[meter] for meter in changed if meter in table.place), np.int64)
+        registers = places[table.register[places]]
+        if len(registers):
+            early, late = self._moved_edges(before, after, registers)
+            self.work.put_hour(after, before)
+            low = edges.reach_of(self.work, table, start_ms, early, after=False)
+            high = edges.reach_of(self.work, table, start_ms, late, after=True)
+            self._hours.update(range(low, high + HOUR_MS, HOUR_MS))
+        else:
+            self.work.put_hour(after, before)
+        if len(registers) < len(places):
+            self._touch_slots(meters, rows)
+
+    def _moved_edges(self, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
+        """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
+        if before is None:
+            return registers, registers
+        ends: list[list[tuple[Ints, ...]]] = []
+        for hour in (before, after):
+            rows = edges.placed(self.table, hour)
+            ends.append([
+                (
+                    edge[registers] >= 0, rows.t[edge[registers]], rows.v[edge[registers]],
+                    rows.q[edge[registers]], rows.received[edge[registers]],
+                )
+                for edge in edges.first_and_last(rows, len(self.table.ids))
+            ])  # fmt: skip
+        moved = [
+            np.logical_or.reduce([old != new for old, new in zip(ends[0][side], ends[1][side], strict=True)])
+            for side in (0, 1)
+        ]
+        return registers[moved[0]], registers[moved[1]]
+
+    def _touch_slots(self, meters: tuple[str, ...], rows: Rows) -> None:
+        table = self.table
+        place = np.array([table.place.get(meter, -1) for meter in meters], np.int64)[rows.meter]
+        kept = (place >= 0) & ~table.register[place]
+        place, t = place[kept], rows.t[kept]
+        begin = np.where(table.end_stamped[place], t - table.step_ms[place], t)
+        first, last = begin // HOUR_MS, (begin + table.step_ms[place] - 1) // HOUR_MS
+        for low, high in set(zip(first.tolist(), last.tolist(), strict=True)):
+            self._hours.update(range(low * HOUR_MS, (high + 1) * HOUR_MS, HOUR_MS))
+
+    def _counts(self, hour: Window) -> bool:
+        return hour.end_ms <= self.time.now_ms or self.work.hour(hour.start_ms) is not None
+
+    def _measure(self, start_ms: int) -> Quantities:
+        hour = self.work.hour(start_ms)
+        outside = edges.around(self.work, self.table, start_ms)
+        if hour is None:
+            return measure(self.table, start_ms, outside) if len(outside.t) else nothing(self.table)
+        return measure(self.table, start_ms, join([edges.placed(self.table, hour), outside]))
+
+    def _day(self, day: Window, hours: list[int]) -> bool:
+        """Compute hours of a day; return whether the day's document changed."""
+        document = self.work.open_document(day)
+        old = self.work.block(day.name)
+        rebuilt = old is None or old.digest != self.plan.digest
+        if rebuilt:
+            old = None
+            block = Block.empty(self.plan.digest, len(self.table.ids))
+            known = any(status is not None for status in document.status)
+            if known:
+                hours = sorted({*hours, *(each.start_ms for each in children_of(day.name) if self._counts(each))})
+        else:
+            assert old is not None
+            block = old.copy()
+        moved = np.zeros(len(self.table.ids), bool)
+        for start_ms in hours:
+            index = (start_ms - day.start_ms) // HOUR_MS
+            before = old.missed.get(index, ()) if old else ()
+            moved |= block.put(index, self._measure(start_ms))
+            self._find(start_ms, before, block.missed.get(index, ()))
+        aged = settle_children(document, self.time.now_ms, self._graces)
+        for index, each in enumerate(children_of(day.name)):
+            if each.start_ms in hours:
+                self._hour_of_document(document, index, each, block)
+            elif document.status[index] is None and each.end_ms <= self.time.now_ms:
+                self._hour_of_document(document, index, each, block)
+                aged = True
+        aged |= self._own(document, day)
+        changed = bool(document.touched) or aged
+        if changed:
+            self._put(document)
+            self._changed.update(dict.fromkeys(children_of(day.name)[index].name for index in document.touched))
+        if changed or moved.any():
+            self.work.put_block(day.name, block)
+            places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
+            touched = sorted({(start_ms - day.start_ms) // HOUR_MS for start_ms in hours} | set(document.touched))
+            self._put_meters(day.name, block, places.tolist(), document.status, touched)
+        return changed
+
+    def _put_meters(
+        self, day: str, block: Block, places: list[int], status: list[str | None], touched: list[int]
+    ) -> None:
+        for each in meter_documents(
+            self.table, day, block, places, status, touched,
+            self.plan.snapshot.version, self.made_from, self.time.now_ms, self._graces,
+        ):  # fmt: skip
+            key = f"{each.entity}|{each.period}".encode()
+            self.work.outputs.append(Output("totals", each.entity, key, encode(each)))
+
+    def _hour_of_document(self, document: CalendarDocument, index: int, hour: Window, block: Block) -> None:
+        measured = block.hour(index)
+        metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
+        release = self.plan.snapshot.release_at(hour.start_ms)
+        metrics.update(account(metrics, self.plan.snapshot.carriers, release))
+        document.release = release.id if release else None
+        known = int(measured.known.max(initial=0)) or None
+        set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
+
+    def _find(self, start_ms: int, before: tuple[Missed, ...], after: tuple[Missed, ...]) -> None:
+        """Write the findings on spans that begin in this hour: new ones open, healed ones closed."""
+        mine = [{span for span in spans if span.from_ms // HOUR_MS * HOUR_MS == start_ms} for spans in (before, after)]
+        for spans, is_open in ((mine[0] - mine[1], False), (mine[1] - mine[0], True)):
+            for span in sorted(spans):
+                meter = self.table.meters[span.place].entity
+                rule = "register." + FALL if span.reason == FALL else span.reason
+                finding = Finding(
+                    VERSION, self.plan.enterprise, meter, rule, span.from_ms, span.to_ms, span.reason, is_open
+                )
+                key = f"{rule}|{meter}|{span.from_ms}".encode()
+                self.work.outputs.append(Output("findings", meter, key, encode(finding)))
+
+    def _parent(self, period: Window, changed: list[str]) -> bool:
+        """Bring a month or year up to date with its changed children; return whether its document changed."""
+        document = self.work.open_document(period)
+        kids = children_of(period.name)
+        for name in changed:
+            child = window(name)
+            self._child(document, child_index(child.start_ms, period.kind), child)
+        for index, child in enumerate(kids):
+            unknown = document.status[index] is None
+            if child.end_ms <= self.time.now_ms and (unknown or (self._refill and child.name not in changed)):
+                self._child(document, index, child)
+        settle_children(document, self.time.now_ms, self._graces)
+        own_changed = self._own(document, period)
+        if not document.touched and not own_changed:
+            return False
+        self._put(document)
+        self._changed.update(dict.fromkeys(kids[index].name for index in document.touched))
+        return True
+
+    def _child(self, document: CalendarDocument, index: int, child: Window) -> None:
+        below = self.work.document(child.name)
+        if below is None:
+            empty = quantities_of_carriers(self.table, nothing(self.table), child.start_ms, child.end_ms)
+            status = status_of(child, None, self.time.now_ms, self._graces)
+            set_child(document, index, empty, status if child.end_ms <= self.time.now_ms else None, None)
+            return
+        own = below.own[child.name]
+        metrics: Metrics = {**totals(below), **own.values}
+        document.release = below.release
+        set_child(document, index, metrics, own.status, latest_known(below))
+
+    def _own(self, document: CalendarDocument, period: Window) -> bool:
+        """Set what a document says of its own window, and of a year's quarters; return whether that changed."""
+        reports = self.work.reports()
+        values = {key: report.micro for key, report in reports.items()} if reports else {}
+        changed = False
+        for each, part, found in own_values(document, values, self.plan.indicators):
+            own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
+            if document.own.get(each.name) != own:
+                document.own[each.name] = own
+                self._changed[each.name] = None
+                changed = True
+        return changed
+
+    def _put(self, document: CalendarDocument) -> None:
+        document.touched.sort()
+        document.registry = self.plan.snapshot.version
+        document.input = [self.made_from]
+        self.work.put_document(document)
+        self._changed.update(dict.fromkeys(document.own))
+
+    def _watch(self) -> None:
+        if self.plan.watchers and self._changed:
+            watch_enterprise(self.plan, self.work, self.time.known_ms, [window(name) for name in self._changed])
+
+
+def _rank(report: Reported) -> tuple[int, int, int]:
+    return -report.rev, report.received, report.micro

@@ -1,0 +1,205 @@
+"""The fold is one step of one partition: records and the passing of time in, records of state and topics out.
+
+It is pure: the same state, registry and records give the same result, wherever and whenever it runs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.messages import AlarmEvent, Rejected
+from schemas.windows import window, window_at
+from streams.domain.enterprise import EnterpriseFold, Time
+from streams.domain.hour import join
+from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
+from streams.domain.passing import LONGEST_MADE_UP_MS, documents_of
+from streams.domain.plan import Plan, Plans
+from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
+from streams.domain.work import Cache, Output, Work
+
+
+class Cursor(msgspec.Struct, omit_defaults=True):
+    """How far a partition is: next offsets of its inputs, its step number, highest tick and latest arrival [epoch ms]."""
+
+    readings: int = 0
+    reported: int = 0
+    step: int = 0
+    tick_ms: int = 0
+    known_ms: int = 0
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a step brings about: `durable` goes to the state topic and the local copy, `local` to the copy alone."""
+
+    cursor: Cursor
+    durable: dict[bytes, bytes | None] = field(default_factory=dict[bytes, bytes | None])
+    local: dict[bytes, bytes | None] = field(default_factory=dict[bytes, bytes | None])
+    outputs: list[Output] = field(default_factory=list[Output])
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    events: list[AlarmEvent] = field(default_factory=list[AlarmEvent])
+    objects: dict[bytes, Any] = field(default_factory=dict[bytes, Any])
+    readings: int = 0
+
+    def take(self, work: Work) -> None:
+        """Add what was done to an enterprise."""
+        durable, local, objects = work.finish()
+        self.durable.update(durable)
+        self.local.update(local)
+        self.objects.update(objects)
+        self.outputs += work.outputs
+        self.events += work.events
+
+
+class Recomputing(NamedTuple):
+    """Days of an enterprise that are to be computed again after the registry changed; `last` ends the enterprise."""
+
+    enterprise: str
+    days: tuple[str, ...]
+    last: bool
+
+
+DAYS_AT_ONCE = 16
+
+
+class PartitionFold:
+    """The fold of one partition over its state; what is decoded stays in a cache between steps."""
+
+    def __init__(
+        self, partition: int, base: OrderedMap, mine: Callable[[str], bool], cache_limit: int = 20_000
+    ) -> None:
+        self.partition = partition
+        self._base = base
+        self._mine = mine
+        self._cache = Cache(cache_limit)
+        self._plans: Plans | None = None
+        self._members: tuple[str, ...] = ()
+        self._queue: deque[Recomputing] = deque()
+
+    def follow(self, plans: Plans) -> None:
+        """Switch to another registry snapshot; what it touches is queued to be computed again."""
+        if self._plans is plans:
+            return
+        self._plans = plans
+        self._members = tuple(sorted(each for each in plans.snapshot.enterprises if self._mine(each)))
+        self._queue.clear()
+        for enterprise in self._members:
+            head = self._base.get(state_key(enterprise, HEAD))
+            plan = plans.of(enterprise)
+            if head is not None and plan is not None and head != plan.digest.encode():
+                days = self._days(enterprise)
+                parts = [tuple(days[at : at + DAYS_AT_ONCE]) for at in range(0, len(days), DAYS_AT_ONCE)] or [()]
+                self._queue += [Recomputing(enterprise, part, part is parts[-1]) for part in parts]
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of recomputation are still queued."""
+        return len(self._queue)
+
+    def _days(self, enterprise: str) -> list[str]:
+        prefix = state_key(enterprise, HOUR, "")
+        hours = {window_at(hour_of(key), "day").name for key, _ in self._base.scan(prefix)}
+        documents = Work(enterprise, self._base, self._cache).documents_stored()
+        return sorted(hours | {name for name in documents if len(name) == 10})
+
+    def step(self, cursor: Cursor, records: Sequence[Record]) -> Effects:
+        """Return what the records bring about, and the passing of time if a tick is among them."""
+        plans = self._plans
+        if plans is None:
+            raise RuntimeError("follow() a registry snapshot before the first step")
+        inputs = read_inputs(records, plans.snapshot.enterprises.__contains__, plans.snapshot.version)
+        after = Cursor(
+            max((each.offset + 1 for each in records if each.topic != "reported"), default=cursor.readings),
+            max((each.offset + 1 for each in records if each.topic == "reported"), default=cursor.reported),
+            cursor.step + 1,
+            max(cursor.tick_ms, inputs.tick_ms),
+            max(cursor.known_ms, inputs.known_ms),
+        )
+        effects = Effects(after, rejected=inputs.rejected, readings=inputs.readings)
+        visits = self._visits(cursor.tick_ms, after.tick_ms)
+        again = self._queue.popleft() if self._queue else None
+        names = {
+            *inputs.batches,
+            *inputs.reports,
+            *(self._members if visits else ()),
+            *([again.enterprise] if again else ()),
+        }
+        for enterprise in sorted(names):
+            plan = plans.of(enterprise)
+            assert plan is not None
+            mine = again if again is not None and again.enterprise == enterprise else None
+            self._enterprise(plan, inputs, after, visits, mine, effects)
+        self._cache.put(effects.objects)
+        return effects
+
+    def _visits(self, before_ms: int, now_ms: int) -> tuple[set[str], set[str]] | None:
+        """Return which documents the time from tick to tick concerns, None when no hour has passed."""
+        if now_ms <= before_ms:
+            return None
+        assert self._plans is not None
+        from_ms = max(before_ms, now_ms - LONGEST_MADE_UP_MS) if before_ms else now_ms
+        ended, settled = documents_of(from_ms, now_ms, self._plans.snapshot.grace_ms)
+        if before_ms < from_ms or not before_ms:
+            settled.add("*")
+        return (ended, settled) if ended or settled else None
+
+    def _enterprise(
+        self, plan: Plan, inputs: Inputs, cursor: Cursor, visits: tuple[set[str], set[str]] | None,
+        again: Recomputing | None, effects: Effects,
+    ) -> None:  # fmt: skip
+        enterprise = plan.enterprise
+        work = Work(enterprise, self._base, self._cache)
+        fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.known_ms), (self.partition, cursor.step))
+        try:
+            for meters, scales, rows in _joined(inputs.batches.get(enterprise, ())):
+                fold.put_readings(meters, scales, rows)
+            for report in inputs.reports.get(enterprise, ()):
+                fold.put_report(report)
+            if visits is not None:
+                fold.visit(_existing(plan, work, *visits))
+            if again is not None:
+                fold.recompute(again.days)
+            fold.finish()
+            self._head(plan, work, again)
+            effects.take(work)
+        except Exception as error:
+            records = inputs.records.get(enterprise, ())
+            if not records:
+                raise
+            text = f"{type(error).__name__}: {error}"
+            effects.rejected += [rejection(each, "internal", text, enterprise=enterprise) for each in records]
+
+    def _head(self, plan: Plan, work: Work, again: Recomputing | None) -> None:
+        """Note under which registry the enterprise stands, as soon as all of it does."""
+        key = state_key(plan.enterprise, HEAD)
+        head = work.get(key)
+        if head is None or (again is not None and again.last and head != plan.digest.encode()):
+            work.put(key, plan.digest.encode())
+
+
+def _joined(batches: Sequence[Readable]) -> Iterable[Readable]:
+    """Yield the batches with those of the same meters put together, so that each hour is touched once."""
+    groups: dict[tuple[tuple[str, ...], tuple[int, ...]], list[Readable]] = {}
+    for batch in batches:
+        groups.setdefault((batch.meters, batch.scales), []).append(batch)
+    for (meters, scales), group in groups.items():
+        yield Readable(meters, scales, join([each.rows for each in group]))
+
+
+def _existing(plan: Plan, work: Work, ended: set[str], settled: set[str]) -> Iterable[str]:
+    """Yield which of these documents an enterprise has, or must have since it was in service then."""
+    view = plan.table.view
+    if not plan.table.meters:
+        return
+    for name in ended:
+        each = window(name)
+        if view.from_ms < each.end_ms and view.to_ms > each.start_ms:
+            yield name
+    if "*" in settled:
+        yield from work.documents_stored()
+    for name in settled - ended - {"*"}:
+        if work.document(name) is not None:
+            yield name

@@ -1,0 +1,146 @@
+"""An hour holds the readings of an enterprise's meters whose place in time falls into one local hour.
+
+Putting readings in is commutative, associative and idempotent, so neither order nor repetition can change an hour:
+of an instant's readings the highest revision counts; in it a void removes the instant; of distinct values the first
+received stands (received at once: the smaller) and the second is kept as a conflict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+VOID = 255  # stands in the quality column of a void, whose value is 0
+_INSTANT_BITS = 24  # an hour has 3.6 million milliseconds, which 22 bits hold; two more for safety
+
+
+class Rows(NamedTuple):
+    """Readings by column, each of shape (rows,): `meter` indexes a list of meter ids, `t` epoch ms, `v` at a scale."""
+
+    meter: Ints
+    t: Ints
+    v: Ints
+    rev: Ints
+    q: Ints
+    received: Ints
+
+    def take(self, which: Ints | Bools) -> "Rows":
+        """Return the rows that an index or mask chooses."""
+        return Rows(*(column[which] for column in self))
+
+
+def rows_of(columns: Sequence[Sequence[int]]) -> Rows:
+    """Return rows from six sequences of integers in the order of Rows."""
+    return Rows(*(np.array(column, np.int64) for column in columns))
+
+
+NO_ROWS = Rows(*(np.zeros(0, np.int64) for _ in range(6)))
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """Return all rows of `parts` one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else NO_ROWS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hour:
+    """The readings kept of one local hour.
+
+    `start_ms` is its first instant; `meters` the sorted ids of the meters that have rows; `scales` the decimal places
+    of their values; `rows` are sorted by (meter, t), one for each instant; `conflicts` likewise, at most one each.
+    """
+
+    start_ms: int
+    meters: tuple[str, ...]
+    scales: tuple[int, ...]
+    rows: Rows
+    conflicts: Rows
+
+    @staticmethod
+    def empty(start_ms: int) -> "Hour":
+        """Return an hour without readings."""
+        return Hour(start_ms, (), (), NO_ROWS, NO_ROWS)
+
+    def of(self, meter: str) -> Rows:
+        """Return the rows of one meter, in order of time."""
+        if meter not in self.meters:
+            return NO_ROWS
+        return self.rows.take(self.rows.meter == self.meters.index(meter))
+
+
+def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) -> tuple[Hour, frozenset[str]]:
+    """Put readings into an hour; return the new hour and the ids of the meters whose kept readings changed.
+
+    `rows.meter` indexes `meters`; `rows` need no order and may repeat. A scale finer than the kept one makes the kept
+    values finer; a coarser one is made as fine as the kept.
+    """
+    hour, rows = _on_one_list(hour, meters, scales, rows)
+    kept = len(hour.rows.t)
+    both = join([hour.rows, hour.conflicts, rows]) if len(hour.conflicts.t) else join([hour.rows, rows])
+    key = (both.meter << _INSTANT_BITS) + (both.t - hour.start_ms)
+    order = np.argsort(key, kind="stable")
+    ordered = key[order]
+    if len(hour.conflicts.t) == 0 and not (ordered[1:] == ordered[:-1]).any():
+        changed = frozenset(hour.meters[m] for m in np.unique(rows.meter).tolist())
+        return Hour(hour.start_ms, hour.meters, hour.scales, both.take(order), NO_ROWS), changed
+    chosen, conflicts = _resolve(key, both)
+    old = kept + len(hour.conflicts.t)
+    touched = {*both.meter[chosen[chosen >= kept]].tolist(), *both.meter[conflicts[conflicts >= old]].tolist()}
+    if len(conflicts) != len(hour.conflicts.t) or (conflicts < kept).any():
+        touched |= set(np.setxor1d(both.meter[conflicts], hour.conflicts.meter).tolist())
+        touched |= set(both.meter[conflicts[conflicts < kept]].tolist())
+    changed = frozenset(hour.meters[m] for m in touched)
+    return Hour(hour.start_ms, hour.meters, hour.scales, both.take(chosen), both.take(conflicts)), changed
+
+
+def _on_one_list(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) -> tuple[Hour, Rows]:
+    """Return hour and rows with both on the union of their meters, at the finer of their scales."""
+    if hour.meters == tuple(meters) and hour.scales == tuple(scales):
+        return hour, rows
+    had = dict(zip(hour.meters, hour.scales, strict=True))
+    come = dict(zip(meters, scales, strict=True))
+    finest = {meter: max(had.get(meter, 0), come.get(meter, 0)) for meter in had.keys() | come.keys()}
+    names = tuple(sorted(finest))
+    place = {meter: index for index, meter in enumerate(names)}
+    new_rows = _moved(rows, meters, scales, place, finest)
+    if names == hour.meters and all(finest[meter] == had[meter] for meter in names):
+        return hour, new_rows
+    return Hour(
+        hour.start_ms,
+        names,
+        tuple(finest[meter] for meter in names),
+        _moved(hour.rows, hour.meters, hour.scales, place, finest),
+        _moved(hour.conflicts, hour.meters, hour.scales, place, finest),
+    ), new_rows
+
+
+def _moved(
+    rows: Rows, meters: Sequence[str], scales: Sequence[int], place: dict[str, int], finest: dict[str, int]
+) -> Rows:
+    if not len(rows.t):
+        return rows
+    moved = rows._replace(meter=np.array([place[meter] for meter in meters], np.int64)[rows.meter])
+    powers = [10 ** (finest[meter] - scale) for meter, scale in zip(meters, scales, strict=True)]
+    if any(power != 1 for power in powers):
+        moved = moved._replace(v=rows.v * np.array(powers, np.int64)[rows.meter])
+    return moved
+
+
+def _resolve(key: Ints, both: Rows) -> tuple[Ints, Ints]:
+    """Return the places of the rows that stand, and of those kept as conflicts, each sorted by (meter, t)."""
+    order = np.lexsort((both.q, both.v, both.received, both.q != VOID, -both.rev, key))
+    k = key[order]
+    first = np.flatnonzero(np.concatenate(([True], k[1:] != k[:-1])))
+    head = np.repeat(first, np.diff(np.append(first, len(k))))
+    rev, v, q = both.rev[order], both.v[order], both.q[order]
+    rival = (rev == rev[head]) & (v != v[head]) & (q[head] != VOID)
+    places = np.flatnonzero(rival)
+    _, second = np.unique(k[places], return_index=True)
+    return order[first], order[places[second]]

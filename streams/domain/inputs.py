@@ -1,0 +1,195 @@
+"""Inputs are what a partition's step takes in: messages of topics `readings` and `reported`, checked and grouped.
+
+What cannot be used becomes a rejection with its reason; the rest of its message and of the step goes on.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.ids import ID_PATTERN, enterprise_of
+from schemas.messages import QUALITIES, VERSION, Batch, Readings, Rejected, Reported, decode_readings, decode_reported
+from schemas.windows import EARLIEST_MS, LATEST_MS, WindowError, window
+from streams.domain.hour import VOID, Rows
+
+LARGEST_INPUT_KEPT = 64 << 10
+LARGEST_SCALE = 18
+
+
+class Record(NamedTuple):
+    """A message as it came: its topic's bare name, partition, offset, time of arrival [epoch ms] and bytes."""
+
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    value: bytes
+
+
+class Readable(NamedTuple):
+    """A batch whose columns fit each other: ids within the enterprise, their scales, and rows that index them."""
+
+    meters: tuple[str, ...]
+    scales: tuple[int, ...]
+    rows: Rows
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What a step works on: batches and reports by enterprise, the highest tick, and what was refused."""
+
+    batches: dict[str, list[Readable]] = field(default_factory=dict[str, list[Readable]])
+    reports: dict[str, list[Reported]] = field(default_factory=dict[str, list[Reported]])
+    records: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
+    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    tick_ms: int = 0
+    known_ms: int = 0
+    readings: int = 0
+
+
+class UnusableError(ValueError):
+    """A message or batch that cannot be used: a stable code and what is wrong."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def read_inputs(records: Iterable[Record], registered: Callable[[str], bool], version: int) -> Inputs:
+    """Return the inputs of some records, given which enterprises are registered and the registry's version."""
+    found = Inputs()
+    for record in records:
+        try:
+            if record.topic == "reported":
+                _read_report(record, registered, version, found)
+            else:
+                _read_readings(record, registered, version, found)
+        except UnusableError as error:
+            found.rejected.append(rejection(record, error.code, str(error)))
+    return found
+
+
+def rejection(record: Record, code: str, message: str, **where: Any) -> Rejected:
+    """Return the dead letter of a record, or of a part of it that `where` names."""
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset, **where}
+    large = len(record.value) > LARGEST_INPUT_KEPT
+    text = f"sha256:{sha256(record.value).hexdigest()}" if large else record.value.decode(errors="backslashreplace")
+    return Rejected(v=VERSION, code=code, message=message, at=record.at_ms, where=place, input=text)
+
+
+def _decoded(record: Record, decode: Callable[[bytes], Any]) -> Any:
+    try:
+        message = decode(record.value)
+    except msgspec.ValidationError as error:
+        raise UnusableError(_code_of(record.value), f"not a message of this topic: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnusableError("not_json", f"no JSON: {error}") from error
+    if message.v != VERSION:
+        raise UnusableError("unknown_version", f"version {message.v} of the message is not known; this reads {VERSION}")
+    return message
+
+
+def _code_of(value: bytes) -> str:
+    """Tell a message of another version, whose shape is not known here, from a wrong one of this version."""
+    raw = msgspec.json.decode(value)
+    other = isinstance(raw, dict) and isinstance(raw.get("v"), int) and raw["v"] != VERSION
+    return "unknown_version" if other else "bad_message"
+
+
+def _check_registry(named: int, version: int) -> None:
+    if named > version:
+        raise UnusableError("registry_ahead", f"names registry version {named}; the registry ends at {version}")
+
+
+def _read_readings(record: Record, registered: Callable[[str], bool], version: int, found: Inputs) -> None:
+    message: Readings = _decoded(record, decode_readings)
+    _check_registry(message.registry, version)
+    if message.tick is not None:
+        if not EARLIEST_MS <= message.tick < LATEST_MS:
+            raise UnusableError("bad_time", f"tick {message.tick} lies outside of 1992 to 2200")
+        found.tick_ms = max(found.tick_ms, message.tick)
+        found.known_ms = max(found.known_ms, message.tick)
+        return
+    enterprise = message.enterprise
+    if enterprise is None or not registered(enterprise):
+        raise UnusableError("unknown_enterprise", f"enterprise {enterprise!r} is not registered")
+    found.records.setdefault(enterprise, []).append(record)
+    batches = found.batches.setdefault(enterprise, [])
+    for place, batch in enumerate(message.batches):
+        try:
+            batches.append(_columns(batch))
+        except UnusableError as error:
+            where = {"batch": batch.batch, "index": place}
+            found.rejected.append(
+                Rejected(
+                    v=VERSION, code=error.code, message=str(error), at=record.at_ms, source=batch.source,
+                    where={"topic": record.topic, "partition": record.partition, "offset": record.offset, **where},
+                    input=msgspec.to_builtins(batch),
+                )
+            )  # fmt: skip
+            continue
+        found.known_ms = max(found.known_ms, batch.received)
+        found.readings += len(batch.t)
+
+
+def _columns(batch: Batch) -> Readable:
+    count = len(batch.t)
+    quality, revision = batch.q, batch.rev
+    for name, column in (("i", batch.i), ("v", batch.v), ("rev", revision), ("q", quality)):
+        if column is not None and len(column) != count:
+            raise UnusableError("bad_message", f"column {name} has {len(column)} values, t has {count}")
+    meters = tuple(batch.meters)
+    if len(batch.scale) != len(meters) or len(set(meters)) != len(meters):
+        raise UnusableError("bad_message", "meters repeat, or scale and meters differ in length")
+    if not all(ID_PATTERN.fullmatch(meter) for meter in meters) or not all(
+        0 <= scale <= LARGEST_SCALE for scale in batch.scale
+    ):
+        raise UnusableError("bad_message", f"a meter is no id, or a scale is not within 0 to {LARGEST_SCALE}")
+    values = batch.v
+    voids = None in values
+    try:
+        plain = [0 if value is None else value for value in values] if voids else values
+        zeros = np.zeros(count, np.int64)
+        rows = Rows(
+            np.array(batch.i, np.int64),
+            np.array(batch.t, np.int64),
+            np.array(plain, np.int64),
+            zeros if revision is None else np.array(revision, np.int64),
+            zeros if quality is None else np.array(quality, np.int64),
+            np.full(count, batch.received, np.int64),
+        )
+    except OverflowError as error:
+        raise UnusableError("out_of_range", f"a number does not fit 64 bits: {error}") from error
+    if count:
+        if rows.meter.min() < 0 or rows.meter.max() >= len(meters):
+            raise UnusableError("bad_message", f"column i points outside of its {len(meters)} meters")
+        if rows.t.min() < EARLIEST_MS or rows.t.max() >= LATEST_MS:
+            raise UnusableError("bad_time", "a time lies outside of 1992 to 2200")
+        if rows.rev.min() < 0 or rows.q.min() < 0 or rows.q.max() >= len(QUALITIES):
+            raise UnusableError("bad_message", "a revision is negative or a quality is not known")
+    if voids:
+        rows.q[[value is None for value in values]] = VOID
+    return Readable(meters, tuple(batch.scale), rows)
+
+
+def _read_report(record: Record, registered: Callable[[str], bool], version: int, found: Inputs) -> None:
+    report: Reported = _decoded(record, decode_reported)
+    _check_registry(report.registry, version)
+    enterprise = enterprise_of(report.entity)
+    if enterprise is None:
+        return  # of a territory: for the territory agent
+    if not registered(enterprise):
+        raise UnusableError("unknown_enterprise", f"enterprise {enterprise!r} is not registered")
+    try:
+        period = window(report.period)
+    except WindowError as error:
+        raise UnusableError("bad_time", str(error)) from error
+    if period.kind == "hour":
+        raise UnusableError("bad_time", f"{report.period} is an hour: a value is reported for a day or longer")
+    found.records.setdefault(enterprise, []).append(record)
+    found.reports.setdefault(enterprise, []).append(report)
+    found.known_ms = max(found.known_ms, report.received)

@@ -1,0 +1,257 @@
+"""Metering tells what each meter of an enterprise measured in an hour: from readings to quantities and their coverage.
+
+A register's energy between two neighbouring valid readings is their difference times the multiplier in force; an
+interval's is its value. What straddles an hour's edge is shared by time. A span longer than 1.5 expected steps is a
+gap: inside one hour it counts as measured, across hours as estimated. A register that falls gives nothing for the
+span, which is missing and has a reason.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.messages import QUALITY_CODE
+from schemas.windows import HOUR_MS
+from streams.domain.hour import Bools, Ints, Rows
+from streams.domain.registry import EnterpriseView, MeterView
+from streams.domain.share import share
+
+FALL = "fall"
+MULTIPLIER_CHANGE = "multiplier_change"
+OVER_RANGE = "over_range"
+
+# A register without a registered step is taken to be read once an hour.
+USUAL_STEP_MS = HOUR_MS
+
+_USABLE = np.zeros(256, bool)
+_USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
+_GUESSED = np.zeros(256, bool)
+_GUESSED[[QUALITY_CODE[name] for name in ("estimated", "substituted")]] = True
+_AMOUNT_LIMIT = 2**62
+_INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
+
+
+class Missed(NamedTuple):
+    """A span of a register that gives no energy, and why: instants in epoch ms."""
+
+    place: int
+    from_ms: int
+    to_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantities:
+    """What the meters of a table measured in one hour, each array of shape (meters,).
+
+    `amount` and, of it, `estimated` [1e-6 of the carrier's unit]; `measured_ms` and `estimated_ms` [ms]; `known` the
+    latest arrival [epoch ms] of a reading used, 0 for none.
+    """
+
+    amount: Ints
+    estimated: Ints
+    measured_ms: Ints
+    estimated_ms: Ints
+    known: Ints
+    missed: tuple[Missed, ...]
+
+
+class Boundary(NamedTuple):
+    """The meters by which a carrier crosses an enterprise's boundary: places, and +1 input or -1 output."""
+
+    carrier: str
+    places: Ints
+    signs: Ints
+
+
+class MeterTable:
+    """The meters of one enterprise as columns; a meter's place is its index in `ids`."""
+
+    def __init__(self, view: EnterpriseView) -> None:
+        meters: tuple[MeterView, ...] = view.meters
+        self.view = view
+        self.meters = meters
+        self.ids = tuple(meter.id for meter in meters)
+        self.place = {meter.id: index for index, meter in enumerate(meters)}
+        self.register = np.array([meter.type == "register" for meter in meters], bool)
+        self.step_ms = np.array([meter.step_ms or USUAL_STEP_MS for meter in meters], np.int64)
+        self.end_stamped = np.array([meter.stamp == "end" for meter in meters], bool)
+        self.scale = np.array([meter.scale for meter in meters], np.int64)
+        self.from_ms = np.array([meter.from_ms for meter in meters], np.int64)
+        self.to_ms = np.array([meter.to_ms for meter in meters], np.int64)
+        self.factor = np.array([meter.multipliers[0].micro_per_count for meter in meters], np.int64)
+        self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
+
+    @cached_property
+    def hours_before(self) -> int:
+        """Return how many hours back a reading can stand whose interval reaches into an hour."""
+        return self._reach(~self.register & ~self.end_stamped)
+
+    @cached_property
+    def hours_after(self) -> int:
+        """Return how many hours ahead a reading can stand whose interval reaches back into an hour."""
+        return self._reach(~self.register & self.end_stamped)
+
+    def _reach(self, which: Bools) -> int:
+        return -(-int(self.step_ms[which].max()) // HOUR_MS) if which.any() else 0
+
+    @cached_property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        """Return the boundary meters (roles input and output) by carrier, sorted."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for place, meter in enumerate(self.meters):
+            if meter.role != "sub":
+                found.setdefault(meter.carrier, []).append((place, 1 if meter.role == "input" else -1))
+        return tuple(
+            Boundary(carrier, np.array([p for p, _ in pairs], np.int64), np.array([s for _, s in pairs], np.int64))
+            for carrier, pairs in sorted(found.items())
+        )
+
+    def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
+        """Return for how long [ms] of a window each meter is in service, shape (meters,)."""
+        return np.maximum(np.minimum(self.to_ms, end_ms) - np.maximum(self.from_ms, start_ms), 0)
+
+    def factors(self, place: Ints, at_ms: Ints) -> Ints:
+        """Return the 1e-6 carrier units of one count of each meter at an instant, both of shape (rows,)."""
+        factor = self.factor[place]
+        if self.changing.any():
+            for row in np.flatnonzero(self.changing[place]).tolist():
+                for since, value in self.meters[int(place[row])].multipliers:
+                    if since <= at_ms[row]:
+                        factor[row] = value
+        return factor
+
+
+def usable(rows: Rows) -> Bools:
+    """Tell which rows count: not voids, nor what its source marks as maintenance or fault; shape (rows,)."""
+    return _USABLE[rows.q]
+
+
+def measure(table: MeterTable, start_ms: int, rows: Rows) -> Quantities:
+    """Return what each meter of `table` measured in the hour that begins at `start_ms`.
+
+    `rows.meter` are places in the table, values at the table's scales, one row an instant, in any order: the hour's
+    own rows, of registers also the neighbouring valid readings before and after, of intervals those whose slot
+    reaches into the hour.
+    """
+    meters = len(table.meters)
+    end_ms = start_ms + HOUR_MS
+    kept = usable(rows)
+    if not kept.all():
+        rows = rows.take(kept)
+    register = table.register[rows.meter]
+    a, b, amount, reasons = _register_spans(table, rows, register)
+    spans = _Spans(
+        rows.meter[b],
+        rows.t[a],
+        rows.t[b],
+        amount,
+        _GUESSED[rows.q[a]] | _GUESSED[rows.q[b]],
+        np.maximum(rows.received[a], rows.received[b]),
+        reasons,
+    )
+    if not register.all():
+        spans = spans.joined(_intervals(table, rows.take(~register)))
+    return _fold(table, meters, start_ms, end_ms, spans)
+
+
+class _Spans(NamedTuple):
+    place: Ints
+    from_ms: Ints
+    to_ms: Ints
+    amount: Ints
+    guessed: Bools
+    received: Ints
+    reasons: dict[int, str]
+
+    def joined(self, more: "_Spans") -> "_Spans":
+        if not len(self.place):
+            return more._replace(reasons={})
+        return _Spans(*(np.concatenate(pair) for pair in zip(self[:6], more[:6], strict=True)), self.reasons)
+
+
+def _register_spans(table: MeterTable, rows: Rows, register: Bools) -> tuple[Ints, Ints, Ints, dict[int, str]]:
+    """Return the rows that begin and end each span, its amount, and by span the reason why it gives nothing."""
+    places = np.flatnonzero(register)
+    if not len(places):
+        return places, places, places, {}
+    meter, t = rows.meter[places], rows.t[places]
+    order = places[np.argsort((meter << _INSTANT_BITS) + (t - int(t.min())), kind="stable")]
+    same = rows.meter[order[1:]] == rows.meter[order[:-1]]
+    a, b = order[:-1][same], order[1:][same]
+    place = rows.meter[a]
+    difference = rows.v[b] - rows.v[a]
+    factor = table.factors(place, rows.t[a])
+    amount = difference * factor
+    reasons: dict[int, str] = {}
+    if len(a):
+        if int(difference.min()) < 0:
+            reasons.update(dict.fromkeys(np.flatnonzero(difference < 0).tolist(), FALL))
+        if int(np.abs(difference).max()) * int(np.abs(factor).max()) > _AMOUNT_LIMIT:
+            over = np.flatnonzero(np.abs(difference) > _AMOUNT_LIMIT // np.abs(factor))
+            reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
+        if table.changing.any():
+            changed = np.flatnonzero(factor != table.factors(place, rows.t[b] - 1))
+            reasons.update(dict.fromkeys(changed.tolist(), MULTIPLIER_CHANGE))
+    return a, b, amount, reasons
+
+
+def _intervals(table: MeterTable, rows: Rows) -> _Spans:
+    step = table.step_ms[rows.meter]
+    begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
+    factor = table.factors(rows.meter, begin)
+    over = np.abs(rows.v) > _AMOUNT_LIMIT // np.abs(factor)
+    if over.any():
+        kept = ~over
+        return _intervals(table, rows.take(kept))
+    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, {})
+
+
+def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans) -> Quantities:
+    missed: list[Missed] = []
+    if spans.reasons:
+        given = np.ones(len(spans.place), bool)
+        for span, reason in sorted(spans.reasons.items()):
+            given[span] = False
+            if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
+                at = int(spans.from_ms[span]), int(spans.to_ms[span])
+                missed.append(Missed(int(spans.place[span]), *at, reason))
+        spans = _Spans(*(column[given] for column in spans[:6]), {})
+    low = np.maximum(spans.from_ms, start_ms)
+    high = np.minimum(spans.to_ms, end_ms)
+    inside = high > low
+    if not inside.all():
+        spans = _Spans(*(column[inside] for column in spans[:6]), {})
+        low, high = low[inside], high[inside]
+    length = spans.to_ms - spans.from_ms
+    part = spans.amount
+    cut = (high - low) != length
+    if cut.any():
+        part = part.copy()
+        part[cut] = share(spans.amount[cut], length[cut], (low - spans.from_ms)[cut], (high - spans.from_ms)[cut])
+    gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
+    guessed = gap | spans.guessed
+    sums = np.zeros((4, meters), np.int64)
+    known = np.zeros(meters, np.int64)
+    if len(part):
+        np.add.at(sums[0], spans.place, part)
+        np.maximum.at(known, spans.place, spans.received)
+        if guessed.any():
+            np.add.at(sums[1], spans.place[guessed], part[guessed])
+            np.add.at(sums[2], spans.place[~guessed], (high - low)[~guessed])
+            np.add.at(sums[3], spans.place[guessed], (high - low)[guessed])
+        else:
+            np.add.at(sums[2], spans.place, high - low)
+    expected = table.expected_ms(start_ms, end_ms)
+    # Slots that overlap each other cannot cover more of the hour than there is.
+    np.minimum(sums[2], expected, out=sums[2])
+    np.minimum(sums[3], expected - sums[2], out=sums[3])
+    return Quantities(sums[0], sums[1], sums[2], sums[3], known, tuple(missed))
+
+
+def nothing(table: MeterTable) -> Quantities:
+    """Return the quantities of an hour without any reading."""
+    zeros = np.zeros(len(table.meters), np.int64)
+    return Quantities(zeros, zeros, zeros, zeros, zeros, ())

@@ -1,0 +1,40 @@
+"""The passing of time closes and settles windows: which calendar documents that concerns between two ticks."""
+
+from collections.abc import Iterator, Mapping
+
+from schemas.windows import DAY_MS, HOUR_MS, WindowKind, window_at
+
+# A longer silence of the ticker is not made up for hour by hour: what has documents is brought up to date as it is.
+LONGEST_MADE_UP_MS = 40 * DAY_MS
+
+
+def documents_of(before_ms: int, now_ms: int, graces: Mapping[WindowKind, int]) -> tuple[set[str], set[str]]:
+    """Return the documents that hold windows which ended, and those which settled, in `(before_ms, now_ms]`.
+
+    Both are names of days, months and years. The first have to exist, the second matter where they exist.
+    """
+    ended, settled = set[str](), set[str]()
+    for at in _hour_edges(before_ms, now_ms):
+        day = window_at(at - 1, "day").name
+        ended.update((day, day[:7], day[:4]))
+    for kind, holders in _HOLDERS.items():
+        for at in _hour_edges(before_ms - graces[kind], now_ms - graces[kind]):
+            each = window_at(at - 1, kind)
+            if each.end_ms == at:
+                settled.update(window_at(each.start_ms, holder).name for holder in holders)
+    return ended, settled
+
+
+# Whose documents say that a window has settled: the one of which it is a child, and its own.
+_HOLDERS: dict[WindowKind, tuple[WindowKind, ...]] = {
+    "hour": ("day",),
+    "day": ("day", "month"),
+    "month": ("month", "year"),
+    "quarter": ("year",),
+    "year": ("year",),
+}
+
+
+def _hour_edges(before_ms: int, now_ms: int) -> Iterator[int]:
+    """Yield the whole hours in `(before_ms, now_ms]`."""
+    yield from range((before_ms // HOUR_MS + 1) * HOUR_MS, now_ms + 1, HOUR_MS)

@@ -1,0 +1,60 @@
+"""A plan is what a snapshot of the registry means to one enterprise's numbers, resolved once for many steps."""
+
+from dataclasses import dataclass
+
+from streams.domain.metering import MeterTable
+from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.watching import Watcher, watchers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """An enterprise's meters as a table, what is computed of it, and what it is held against.
+
+    `digest` names all that the enterprise's numbers depend on.
+    """
+
+    snapshot: Snapshot
+    enterprise: str
+    digest: str
+    table: MeterTable
+    indicators: tuple[IndicatorView, ...]
+    watchers: tuple[Watcher, ...]
+
+
+class Plans:
+    """The plans of the enterprises of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._plans: dict[str, Plan | None] = {}
+        self._watchers = watchers(snapshot, ("enterprise", "meter"))
+
+    def of(self, enterprise: str) -> Plan | None:
+        """Return an enterprise's plan, None when it is not registered."""
+        if enterprise not in self._plans:
+            self._plans[enterprise] = self._make(enterprise)
+        return self._plans[enterprise]
+
+    def _make(self, enterprise: str) -> Plan | None:
+        view = self.snapshot.enterprises.get(enterprise)
+        if view is None:
+            return None
+        meters = {f"{enterprise}.{meter.id}" for meter in view.meters}
+        mine = tuple(
+            watcher
+            for watcher in self._watchers
+            if watcher.select is None
+            or watcher.select.ids is None
+            or (
+                enterprise in watcher.select.ids if watcher.select.kind == "enterprise" else watcher.select.ids & meters
+            )
+        )
+        return Plan(
+            self.snapshot,
+            enterprise,
+            self.snapshot.enterprise_digest(enterprise),
+            MeterTable(view),
+            tuple(each for _, each in sorted(self.snapshot.indicators.items())),
+            mine,
+        )

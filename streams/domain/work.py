@@ -1,0 +1,260 @@
+"""Work is what one step does to one enterprise: it reads through to the state, and holds what is new until it is safe.
+
+Objects are never changed in place once they are in a cache, so giving a piece of work up leaves nothing behind.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from schemas.messages import (
+    AlarmEvent,
+    CalendarDocument,
+    Condition,
+    Reported,
+    decode_calendar,
+    decode_condition,
+    decode_reported,
+    encode,
+)
+from schemas.windows import HOUR_MS, Window, children_of, window
+from streams.domain.block import Block, pack_block, unpack_block
+from streams.domain.calendar import copy_document, empty_document
+from streams.domain.hour import Hour
+from streams.domain.packing import pack, unpack
+from streams.domain.state import (
+    ALARM,
+    BLOCK,
+    DOCUMENT,
+    HOUR,
+    PLACE,
+    REPORT,
+    OrderedMap,
+    hour_of,
+    hour_text,
+    state_key,
+)
+
+_DAY_NAME = len("2026-11-21")
+
+ObjectT = TypeVar("ObjectT")
+
+
+class Output(NamedTuple):
+    """A record for a topic: its topic's bare name, the entity whose partition it goes to, key and value."""
+
+    topic: str
+    entity: str
+    key: bytes
+    value: bytes
+
+
+class Cache:
+    """Decoded objects of a partition, the least recently used dropped first; it may be empty at any time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._objects: OrderedDict[bytes, Any] = OrderedDict()
+
+    def get(self, key: bytes) -> Any:
+        """Return the object under a key, None when it is not here."""
+        found = self._objects.get(key)
+        if found is not None:
+            self._objects.move_to_end(key)
+        return found
+
+    def put(self, objects: dict[bytes, Any]) -> None:
+        """Take over objects; None removes a key."""
+        for key, value in objects.items():
+            if value is None:
+                self._objects.pop(key, None)
+            else:
+                self._objects[key] = value
+                self._objects.move_to_end(key)
+        while len(self._objects) > self._limit:
+            self._objects.popitem(last=False)
+
+
+class Work:
+    """The state of one enterprise as this step sees it, and what the step changes in it."""
+
+    def __init__(self, enterprise: str, base: OrderedMap, cache: Cache) -> None:
+        self.enterprise = enterprise
+        self.outputs: list[Output] = []
+        self.events: list[AlarmEvent] = []
+        self._base = base
+        self._cache = cache
+        self._objects: dict[bytes, Any] = {}  # read or written here; the cache takes them over at the end
+        self._hours: dict[bytes, Hour] = {}
+        self._blocks: dict[bytes, Block] = {}
+        self._documents: dict[bytes, CalendarDocument] = {}
+        self._durable: dict[bytes, bytes | None] = {}
+        self._places: set[bytes] = set()
+        self._starts: dict[tuple[str, str], list[str]] = {}
+
+    def _read(self, key: bytes, decode: Callable[[bytes], ObjectT]) -> ObjectT | None:
+        if key in self._objects:
+            return self._objects[key]
+        found = self._cache.get(key)
+        if found is None:
+            data = self._base.get(key)
+            found = None if data is None else decode(data)
+        self._objects[key] = found
+        return found
+
+    def hour(self, start_ms: int) -> Hour | None:
+        """Return the readings of the hour that begins at `start_ms`, None when there are none."""
+        return self._read(state_key(self.enterprise, HOUR, hour_text(start_ms)), unpack)
+
+    def put_hour(self, hour: Hour, before: Hour | None) -> None:
+        """Set an hour; `before` is what it was."""
+        text = hour_text(hour.start_ms)
+        key = state_key(self.enterprise, HOUR, text)
+        self._objects[key] = self._hours[key] = hour
+        had = before.meters if before is not None else ()
+        if had is not hour.meters and had != hour.meters:
+            for meter in set(hour.meters).difference(had):
+                self._places.add(state_key(self.enterprise, PLACE, meter, text))
+
+    def hours_stored(self) -> list[int]:
+        """Return the starts [epoch ms] of all hours that have readings, in order."""
+        prefix = state_key(self.enterprise, HOUR, "")
+        found = {hour_of(key) for key, _ in self._base.scan(prefix)} | {hour_of(key) for key in self._hours}
+        return sorted(found)
+
+    def any_hour_after(self, start_ms: int) -> bool:
+        """Tell whether any later hour has readings."""
+        if any(hour_of(key) > start_ms for key in self._hours):
+            return True
+        low = state_key(self.enterprise, HOUR, hour_text(start_ms + HOUR_MS))
+        return self._base.first_from(low, state_key(self.enterprise, HOUR, "~")) is not None
+
+    def hour_with(self, meter: str, start_ms: int, *, after: bool) -> int | None:
+        """Return the nearest hour [epoch ms] before (or after) another one in which a meter has rows."""
+        prefix = state_key(self.enterprise, PLACE, meter, "")
+        if after:
+            key = prefix + hour_text(start_ms + HOUR_MS).encode()
+            found = self._base.first_from(key, prefix + b"~")
+            here = [each for each in self._places if each.startswith(prefix) and each >= key]
+            return min((hour_of(each) for each in (*here, *([found] if found else []))), default=None)
+        key = prefix + hour_text(start_ms).encode()
+        found = self._base.last_before(key, prefix)
+        here = [each for each in self._places if each.startswith(prefix) and each < key]
+        return max((hour_of(each) for each in (*here, *([found] if found else []))), default=None)
+
+    def block(self, day: str) -> Block | None:
+        """Return the block of a day, None when there is none."""
+        return self._read(state_key(self.enterprise, BLOCK, day), unpack_block)
+
+    def put_block(self, day: str, block: Block) -> None:
+        """Set the block of a day."""
+        key = state_key(self.enterprise, BLOCK, day)
+        self._objects[key] = self._blocks[key] = block
+
+    def document(self, period: str) -> CalendarDocument | None:
+        """Return the enterprise's document of a day, month or year, None when there is none."""
+        return self._read(state_key(self.enterprise, DOCUMENT, period), decode_calendar)
+
+    def open_document(self, period: Window) -> CalendarDocument:
+        """Return a document that may be changed: a copy of the one there is, or an empty one; see `put_document`."""
+        key = state_key(self.enterprise, DOCUMENT, period.name)
+        found = self._documents.get(key)
+        if found is not None:
+            return found
+        found = self.document(period.name)
+        return empty_document(f"enterprise/{self.enterprise}", period) if found is None else copy_document(found)
+
+    def put_document(self, document: CalendarDocument) -> None:
+        """Set a document; it is written to state and totals."""
+        key = state_key(self.enterprise, DOCUMENT, document.period)
+        self._objects[key] = self._documents[key] = document
+
+    def documents_stored(self) -> list[str]:
+        """Return the periods of all documents there are."""
+        prefix = state_key(self.enterprise, DOCUMENT, "")
+        return [key[len(prefix) :].decode() for key, _ in self._base.scan(prefix)]
+
+    def last_hour_end_ms(self) -> int:
+        """Return the end [epoch ms] of the last hour of which anything is known, 0 where nothing is."""
+        prefix = state_key(self.enterprise, DOCUMENT, "")
+        names = [key[len(prefix) :].decode() for key in self._documents]
+        key = self._base.last_before(prefix + b"~", prefix)
+        # A month or year can stand last when something was reported ahead of all readings.
+        while key is not None and len(key) - len(prefix) != _DAY_NAME:
+            key = self._base.last_before(key, prefix)
+        if key is not None:
+            names.append(key[len(prefix) :].decode())
+        last = max((name for name in names if len(name) == _DAY_NAME), default=None)
+        document = self.document(last) if last is not None else None
+        if document is None:
+            return 0
+        known = [hour for hour, status in zip(children_of(document.period), document.status, strict=True) if status]
+        return known[-1].end_ms if known else 0
+
+    def reports(self) -> dict[tuple[str, str], Reported]:
+        """Return what stands of the enterprise's reported values, by (metric, period)."""
+        key = state_key(self.enterprise, REPORT)
+        found: dict[tuple[str, str], Reported] | None = self._objects.get(key) or self._cache.get(key)
+        if found is None:
+            reports = [decode_reported(data) for _, data in self._base.scan(state_key(self.enterprise, REPORT, ""))]
+            found = {(each.metric, each.period): each for each in reports}
+        self._objects[key] = found
+        return found
+
+    def put_report(self, report: Reported) -> None:
+        """Set a reported value."""
+        found = dict(self.reports())
+        found[report.metric, report.period] = report
+        self._objects[state_key(self.enterprise, REPORT)] = found
+        self._durable[state_key(self.enterprise, REPORT, report.metric, report.period)] = encode(report)
+
+    def condition(self, rule: str, entity: str, start: str) -> Condition | None:
+        """Return an alarm's condition, None when it was never evaluated."""
+        return self._read(state_key(self.enterprise, ALARM, rule, entity, start), decode_condition)
+
+    def starts(self, rule: str, entity: str) -> list[str]:
+        """Return the starts of all alarms of (rule, entity), in order of time."""
+        found = self._starts.get((rule, entity))
+        if found is None:
+            prefix = state_key(self.enterprise, ALARM, rule, entity, "")
+            stored = {key[len(prefix) :].decode() for key, _ in self._base.scan(prefix)}
+            here = {key[len(prefix) :].decode() for key in self._durable if key.startswith(prefix)}
+            found = self._starts[rule, entity] = sorted(stored | here, key=lambda start: window(start).start_ms)
+        return found
+
+    def put_condition(self, condition: Condition, event: AlarmEvent | None) -> None:
+        """Set an alarm's condition; it and its event are written out."""
+        rule, entity, start = condition.rule, condition.entity, condition.start
+        key = state_key(self.enterprise, ALARM, rule, entity, start)
+        data = encode(condition)
+        if (rule, entity) in self._starts and start not in self._starts[rule, entity]:
+            del self._starts[rule, entity]
+        self._objects[key] = condition
+        self._durable[key] = data
+        self.outputs.append(Output("alarm.conditions", entity, condition.id.encode(), data))
+        if event is not None:
+            self.events.append(event)
+            self.outputs.append(Output("alarm.events", entity, condition.id.encode(), encode(event)))
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a raw record."""
+        return self._durable[key] if key in self._durable else self._base.get(key)
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        """Set a raw record; None removes it."""
+        self._durable[key] = value
+
+    def finish(self) -> tuple[dict[bytes, bytes | None], dict[bytes, bytes | None], dict[bytes, Any]]:
+        """Return what to write durably, what to keep on the local disk only, and the decoded objects."""
+        durable = self._durable
+        for key, hour in self._hours.items():
+            durable[key] = pack(hour)
+        for key, document in self._documents.items():
+            data = encode(document)
+            durable[key] = data
+            entity = document.entity
+            self.outputs.append(Output("totals", entity, f"{entity}|{document.period}".encode(), data))
+        local: dict[bytes, bytes | None] = dict.fromkeys(self._places, b"")
+        for key, block in self._blocks.items():
+            local[key] = pack_block(block)
+        return durable, local, self._objects

@@ -1,0 +1,117 @@
+"""The local copy of a partition's state: an ordered key-value file on disk, with the place in the changelog it is at.
+
+It is a copy: the `state` topic is what lasts. A copy that lags reads on from its place, one that is lost or damaged is
+made anew. Writes are not synced, since what a power cut takes is read again from the topic.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rocksdict import Options, Rdict, WriteBatch
+
+from streams.domain.hour import Hour
+from streams.domain.packing import unpack
+from streams.domain.state import CURSOR_KEY, HOUR, PLACE
+
+POSITION_KEY = b"~position"  # next offset of the state topic to read
+_HOUR_PART = f"|{HOUR}|".encode()
+
+
+class StateError(Exception):
+    """The local copy cannot be read or written (disk full, file damaged); the message says where and what to do."""
+
+
+class StateStore:
+    """The local copy of one partition's state; implements streams.domain.state.OrderedMap."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            options = Options(raw_mode=True)
+            options.create_if_missing(True)
+            options.set_keep_log_file_num(2)
+            options.set_max_background_jobs(2)
+            self._map = Rdict(str(directory), options)
+        except Exception as error:
+            raise StateError(f"local state {directory} cannot be opened: {error}; free the disk or remove it") from error
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under a key, None when there is none."""
+        return self._map.get(key)
+
+    def last_before(self, key: bytes, floor: bytes) -> bytes | None:
+        """Return the greatest key in `[floor, key)`, None when there is none."""
+        entries = self._map.iter()
+        entries.seek_for_prev(key)
+        if entries.valid() and entries.key() == key:
+            entries.prev()
+        found = entries.key() if entries.valid() else None
+        return found if found is not None and found >= floor else None
+
+    def first_from(self, key: bytes, ceiling: bytes) -> bytes | None:
+        """Return the least key in `[key, ceiling)`, None when there is none."""
+        entries = self._map.iter()
+        entries.seek(key)
+        found = entries.key() if entries.valid() else None
+        return found if found is not None and found < ceiling else None
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all entries whose key begins with a prefix, in order."""
+        entries = self._map.iter()
+        entries.seek(prefix)
+        while entries.valid():
+            key = entries.key()
+            if not key.startswith(prefix):
+                return
+            yield key, entries.value()
+            entries.next()
+
+    @property
+    def position(self) -> int:
+        """The next offset of the state topic that this copy has not taken in."""
+        return int(self.get(POSITION_KEY) or b"0")
+
+    @property
+    def cursor(self) -> bytes | None:
+        """The cursor record of the partition, None when there is none."""
+        return self.get(CURSOR_KEY)
+
+    def write(self, puts: dict[bytes, bytes | None], position: int) -> None:
+        """Put entries (None removes a key) and the place in the changelog they bring the copy to, all or nothing.
+
+        Raises StateError when the disk takes no more.
+        """
+        batch = WriteBatch(raw_mode=True)
+        for key, value in puts.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(POSITION_KEY, b"%d" % position)
+        try:
+            self._map.write(batch)
+        except Exception as error:
+            raise StateError(
+                f"local state {self.directory} cannot be written: {error}; free the disk, then start the worker again"
+            ) from error
+
+    def take_changelog(self, records: dict[bytes, bytes | None], position: int) -> None:
+        """Take in records of the state topic, and from hours also where their meters have readings."""
+        puts = dict(records)
+        for key, value in records.items():
+            enterprise, kind, text = key.partition(_HOUR_PART)
+            if kind and value is not None:
+                hour: Hour = unpack(value)
+                puts.update(dict.fromkeys((b"|".join((enterprise, PLACE.encode(), meter.encode(), text)) for meter in hour.meters), b""))
+        self.write(puts, position)
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._map.close()
+
+    def remove(self) -> None:
+        """Close the file and delete it."""
+        self.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
