@@ -134,7 +134,7 @@ class StoreFile:
         opened: _Open | None = getattr(self._local, "opened", None)
         if opened is not None and opened.file_id != self._file_id():
             opened.connection.close()
-            opened = None
+            opened = self._local.opened = None
         if opened is None:
             if not writing and self._file_id() is None:
                 raise StoreError("store_absent", f"there is no series store at {self.path} yet; start the sink")

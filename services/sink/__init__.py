@@ -1,0 +1,1 @@
+"""The sink: what was said in topics, written to the series store."""
