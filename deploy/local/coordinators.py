@@ -41,10 +41,11 @@ def wait_until_ready(bootstrap: str, *, limit_s: float, alive: Callable[[], bool
     if not host or not port.isdigit():
         raise LocalServerError("not_ready", f"{bootstrap!r} is no address of a broker; write host:port")
     deadline_s = time.monotonic() + limit_s
+    answer_limit_s = min(limit_s, _ANSWER_LIMIT_S)
     while True:
         try:
             for name in _PROBES:
-                _ask(host, int(port), name)
+                _ask((host, int(port)), name, answer_limit_s)
         except (_NotYetError, OSError, struct.error) as error:
             if not alive():
                 raise LocalServerError("broker_ended", f"the broker at {bootstrap} has ended") from error
@@ -56,18 +57,18 @@ def wait_until_ready(bootstrap: str, *, limit_s: float, alive: Callable[[], bool
             return
 
 
-def _ask(host: str, port: int, name: str) -> None:
-    at = _coordinator(host, port, name, _GROUP)
+def _ask(address: tuple[str, int], name: str, limit_s: float) -> None:
+    group_at = _coordinator(address, name, _GROUP, limit_s)
     # Version 2, all topics of the group; its error code stands at the end.
-    answer = _request(*at, _OFFSET_FETCH, 2, _string(name) + struct.pack(">i", -1))
+    answer = _request(group_at, _OFFSET_FETCH, 2, _string(name) + struct.pack(">i", -1), limit_s)
     _check(answer[-2:], f"offsets of group {name}")
-    at = _coordinator(host, port, name, _TRANSACTION)
-    answer = _request(*at, _INIT_PRODUCER_ID, 0, _string(name) + struct.pack(">i", 10_000))
+    transaction_at = _coordinator(address, name, _TRANSACTION, limit_s)
+    answer = _request(transaction_at, _INIT_PRODUCER_ID, 0, _string(name) + struct.pack(">i", 10_000), limit_s)
     _check(answer[4:6], f"transactional id {name}")
 
 
-def _coordinator(host: str, port: int, name: str, kind: int) -> tuple[str, int]:
-    answer = _request(host, port, _FIND_COORDINATOR, 1, _string(name) + struct.pack(">b", kind))
+def _coordinator(address: tuple[str, int], name: str, kind: int, limit_s: float) -> tuple[str, int]:
+    answer = _request(address, _FIND_COORDINATOR, 1, _string(name) + struct.pack(">b", kind), limit_s)
     _check(answer[4:6], f"coordinator of {name}")
     message_bytes = max(0, struct.unpack_from(">h", answer, 6)[0])
     at = 8 + message_bytes + 4
@@ -76,9 +77,9 @@ def _coordinator(host: str, port: int, name: str, kind: int) -> tuple[str, int]:
     return found, struct.unpack_from(">i", answer, at + 2 + host_bytes)[0]
 
 
-def _request(host: str, port: int, key: int, version: int, body: bytes) -> bytes:
+def _request(address: tuple[str, int], key: int, version: int, body: bytes, limit_s: float) -> bytes:
     head = struct.pack(">hhi", key, version, 1) + _string("qingyu-ready")
-    with contextlib.closing(socket.create_connection((host, port), timeout=_ANSWER_LIMIT_S)) as connection:
+    with contextlib.closing(socket.create_connection(address, timeout=limit_s)) as connection:
         connection.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
         size_bytes = struct.unpack(">i", _read(connection, 4))[0]
         return _read(connection, size_bytes)[4:]

@@ -91,14 +91,19 @@ def maven() -> str:
 
 
 def check() -> None:
-    """See that everything is there which a broker needs.
+    """See that everything is there which a broker needs; Maven is needed only while the jars are not cached.
 
     Raises:
-        LocalServerError: ``java_missing`` or ``maven_missing``; Maven is needed only while the jars are not cached.
+        LocalServerError: ``java_missing`` or ``maven_missing``; when both are, one message names both.
     """
-    java()
-    if not jar_directory().is_dir():
-        maven()
+    missing: list[LocalServerError] = []
+    for program in (java,) if jar_directory().is_dir() else (java, maven):
+        try:
+            program()
+        except LocalServerError as error:
+            missing.append(error)
+    if missing:
+        raise LocalServerError(missing[0].code, " -- ".join(str(error) for error in missing))
 
 
 def fetch() -> Path:
@@ -112,7 +117,7 @@ def fetch() -> Path:
         return directory
     check()
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(directory.with_suffix(".lock"), limit_s=_FETCH_LIMIT_S):
+    with _locked(directory.with_name(f"{directory.name}.lock"), limit_s=_FETCH_LIMIT_S):
         if directory.is_dir():
             return directory
         # Whoever holds the lock is the only one fetching: what lies here was left by a fetch that was killed.

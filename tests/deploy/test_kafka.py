@@ -169,9 +169,10 @@ def test_wrong_use_of_the_command_is_answered_in_one_line_and_status_2(arguments
     assert said in done.stderr
 
 
-def test_without_java_one_line_says_what_to_install(tmp_path: Path) -> None:
+def test_without_java_and_maven_one_line_says_what_to_install(tmp_path: Path) -> None:
     done = command("start", "--dir", str(tmp_path), PATH=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "apt-get install openjdk-17" in done.stderr
+    assert "apt-get install maven" in done.stderr
     assert "brew install" in done.stderr
