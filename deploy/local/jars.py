@@ -110,7 +110,7 @@ def fetch() -> Path:
     """Return the directory of the jars, fetched first when it is not there; several processes may ask at once.
 
     Raises:
-        LocalServerError: ``java_missing``, ``maven_missing``, or ``fetch_failed`` with the last lines of Maven.
+        LocalServerError: ``java_missing``, ``maven_missing``, or ``fetch_failed`` with what Maven said first.
     """
     directory = jar_directory()
     if directory.is_dir():
@@ -151,8 +151,8 @@ def _copy_dependencies(target: Path) -> None:
         raise LocalServerError("fetch_failed", message) from error
     if done.returncode != 0 or not any(target.glob("kafka_2.13-*.jar")):
         lines = [line for line in done.stdout.splitlines() if line.strip()]
-        last = "\n".join(lines[:8]) or "(it said nothing)"
-        raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{last}")
+        said = "\n".join(lines[:8]) or "(it said nothing)"
+        raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{said}")
 
 
 @contextlib.contextmanager
