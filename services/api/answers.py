@@ -1,0 +1,208 @@
+"""Answers are the bodies that the api gives, as its OpenAPI page shows them: their fields and one true example each."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.windows import WindowKind
+
+
+def _example(**body: Any) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
+POINT = {
+    "start": "2018-01-01T08",
+    "value": 12.5,
+    "status": "provisional",
+    "measured": 0.75,
+    "estimated": 0.0,
+    "missing": 0.25,
+}
+DOCUMENT = {
+    "apiVersion": "qingyu/v1",
+    "kind": "enterprise",
+    "id": "bz-steel",
+    "name": {"zh": "示范钢厂", "en": "Demo Steel"},
+    "valid_from": "2018-01-01",
+    "spec": {"industry": [], "county": [{"from": "2018-01-01", "id": "bazhou"}], "park": [], "lists": []},
+}
+ENTITY = {
+    "entity": "enterprise/bz-steel",
+    "name": {"zh": "示范钢厂", "en": "Demo Steel"},
+    "valid_from": "2018-01-01",
+    "valid_to": None,
+}
+ALARM = {
+    "v": 1,
+    "id": "a9e5cb3c8fdca6b29d3e",
+    "rule": "hourly-peak",
+    "rule_version": 1,
+    "entity": "enterprise/bz-steel",
+    "start": "2018-01-01T08",
+    "period": "episode",
+    "condition": "firing",
+    "tier": None,
+    "severity": "warning",
+    "value": "412.5",
+    "limit": "400",
+    "unit": "kWh",
+    "since": 1514764800000,
+    "known": 1514768460000,
+    "reason": "above 400 kWh",
+    "coverage": 1.0,
+    "seq": 1,
+}
+EVENT = {**ALARM, "from": "ok", "cause": "reading", "actor": "engine"}
+REJECTED = {
+    "v": 1,
+    "code": "unknown_meter",
+    "message": "enterprise bz-steel has no meter e99",
+    "at": 1514768460000,
+    "where": {"batch": "b-17", "index": 3},
+    "source": "gw1",
+    "input": {"meter": "e99", "ts": "2018-01-01T08:15:00+08:00", "value": 1},
+}
+RECEIPT = {
+    "batch": "b-17",
+    "source": "gw1",
+    "received": 1514768460000,
+    "accepted": 3,
+    "rejected": [{"index": 3, "code": "unknown_meter", "message": "enterprise bz-steel has no meter e99"}],
+}
+
+
+class PointAnswer(BaseModel):
+    """One window: the value in the unit (decimal text with exact=true), null where nothing is known; shares of time."""
+
+    model_config = _example(**POINT)
+    start: str = Field(description="The window by name.")
+    value: float | str | None
+    status: Literal["provisional", "settled", "revised"]
+    measured: float | None
+    estimated: float | None
+    missing: float | None
+
+
+class SeriesAnswer(BaseModel):
+    """A metric of an entity over time."""
+
+    model_config = _example(
+        entity="enterprise/bz-steel", metric="qty.electricity", unit="kWh", window="hour", points=[POINT]
+    )
+    entity: str
+    metric: str
+    unit: str
+    window: WindowKind
+    points: list[PointAnswer]
+
+
+class LatestAnswer(BaseModel):
+    """The newest point of each window."""
+
+    model_config = _example(entity="enterprise/bz-steel", metric="qty.electricity", unit="kWh", points={"hour": POINT})
+    entity: str
+    metric: str
+    unit: str
+    points: dict[WindowKind, PointAnswer]
+
+
+class EntityItem(BaseModel):
+    """An entity with its names and days."""
+
+    model_config = _example(**ENTITY)
+    entity: str
+    name: dict[str, str]
+    valid_from: str
+    valid_to: str | None
+
+
+class EntitiesAnswer(BaseModel):
+    """A page of entities."""
+
+    model_config = _example(items=[ENTITY], next=None)
+    items: list[EntityItem]
+    next: str | None
+
+
+class DocumentAnswer(BaseModel):
+    """A document and the registry's version it was read at."""
+
+    model_config = _example(version=1, document=DOCUMENT)
+    version: int
+    document: dict[str, Any]
+
+
+class DocumentsAnswer(BaseModel):
+    """A page of documents and the registry's version it was read at."""
+
+    model_config = _example(items=[DOCUMENT], next=None, version=1)
+    items: list[dict[str, Any]]
+    next: str | None
+    version: int
+
+
+class SetAnswer(BaseModel):
+    """What a set did: the registry's version after it, and the documents it created, changed and ended."""
+
+    model_config = _example(version=1, created=["enterprise/bz-steel"], changed=[], ended=[])
+    version: int
+    created: list[str]
+    changed: list[str]
+    ended: list[str]
+
+
+class SetFault(BaseModel):
+    """A fault of a set: document (`kind/id`), its place in the set, the path in it, a stable code, what to do."""
+
+    document: str | None
+    index: int | None
+    path: str
+    code: str
+    message: str
+
+
+class SetProblem(BaseModel):
+    """A set that was refused (application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[SetFault]
+
+
+class AlarmsAnswer(BaseModel):
+    """A page of alarms, the newest start first."""
+
+    model_config = _example(items=[ALARM], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class AlarmAnswer(BaseModel):
+    """An alarm as it is now, with its transitions by `seq`."""
+
+    model_config = {**_example(**ALARM, events=[EVENT]), "extra": "allow"}
+    id: str
+    events: list[dict[str, Any]]
+
+
+class RejectedAnswer(BaseModel):
+    """A page of inputs that could not be used, the newest first."""
+
+    model_config = _example(items=[REJECTED], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class ReceiptAnswer(BaseModel):
+    """What became of a batch when its source sent it last."""
+
+    model_config = _example(**RECEIPT)
+    batch: str
+    source: str
+    received: int
+    accepted: int
+    rejected: list[dict[str, Any]]

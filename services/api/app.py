@@ -1,0 +1,100 @@
+"""The api's application: its routes put together with the registry it follows, the store it reads and its clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+from schemas.settings import Settings
+from services import health
+from services.api import entities, listings, registry, series
+from services.api.registry_writer import RegistryWriter
+from services.clock import Clock
+from services.http import problem
+from services.http.problem import Problem, unavailable
+from streams.stores.embedded import EmbeddedStore
+from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
+from streams.stores.series import CursorError, StoreError
+
+# An open request may be a large set; after this it is cut off, and Kafka has the set whole or not at all.
+STOP_LIMIT_S = 20
+DESCRIPTION = """Registry, series, alarms and what became of inputs.
+
+Send `Authorization: Bearer TOKEN`. An operator sees everything, a viewer a territory and its members, an enterprise its
+own data; the key of a source sends readings and cannot read. Errors are problems (RFC 9457) with a stable `code`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes work with."""
+
+    settings: Settings
+    clock: Clock
+    follower: RegistryFollower
+    writer: RegistryWriter
+    store: EmbeddedStore
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; it follows the registry while it runs and answers 503 until it was read once."""
+    clock = Clock.parse(settings.clock)
+    follower = RegistryFollower(settings)
+    # Who wrote when is told in real time, also where the numbers live on a clock of their own.
+    api = Api(
+        settings,
+        clock,
+        follower,
+        RegistryWriter(settings, follower, Clock().now_ms),
+        EmbeddedStore(settings.store_path),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await follower.start(limit_s=0)
+        try:
+            yield
+        finally:
+            await api.writer.stop()
+            await follower.stop()
+            api.store.close()
+
+    def ready() -> tuple[bool, dict[str, Any]]:
+        return follower.ready, follower.state()
+
+    app = FastAPI(title="Qingyu 晴雨", description=DESCRIPTION, version="1", lifespan=lifespan, redoc_url=None)
+    app.state.api = api
+    problem.install(app)
+    _install_store_errors(app)
+    for router in (registry.router, series.router, entities.router, listings.router, health.router(ready)):
+        app.include_router(router)
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Run the api until it is told to stop (SIGINT, SIGTERM)."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.api_port,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_LIMIT_S,
+    )
+
+
+def _install_store_errors(app: FastAPI) -> None:
+    async def on_store(_: Request, error: Exception) -> Response:
+        assert isinstance(error, StoreError)
+        return Problem(503, error.code, f"the series store: {error}", {"Retry-After": "2"}).response()
+
+    async def on_cursor(_: Request, error: Exception) -> Response:
+        return Problem(422, "bad_cursor", str(error)).response()
+
+    async def on_registry(_: Request, error: Exception) -> Response:
+        return unavailable(str(error)).response()
+
+    app.add_exception_handler(StoreError, on_store)
+    app.add_exception_handler(CursorError, on_cursor)
+    app.add_exception_handler(RegistryUnavailableError, on_registry)

@@ -1,0 +1,98 @@
+"""Lists over HTTP: alarms with their events, inputs that could not be used, and the receipt of a batch."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from services.api.access import Reader, forbidden, reader
+from services.api.answers import AlarmAnswer, AlarmsAnswer, ReceiptAnswer, RejectedAnswer
+from services.api.asking import PAGE, Cursor, From, Limit, To, json_answer, time_range
+from services.http.problem import Problem
+
+router = APIRouter()
+
+
+@router.get("/v1/alarms", tags=["alarms"], summary="Alarms, the newest start first", response_model=AlarmsAnswer)
+def list_alarms(
+    request: Request,
+    caller: Annotated[Reader, Depends(reader)],
+    entity: Annotated[str | None, Query(description="Only of this entity (kind/id).")] = None,
+    rule: Annotated[str | None, Query(description="Only of this rule or limit.")] = None,
+    condition: Annotated[str | None, Query(description="Only those that are so now.", examples=["firing"])] = None,
+    from_: From = None,
+    to: To = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Return what the alarms that the caller may see are now; those that are over stand there too."""
+    entities = caller.entities() if entity is None else {caller.check(entity)}
+    start_ms, end_ms = time_range(from_, to)
+    found = request.app.state.api.store.conditions(
+        entities=entities,
+        rule=rule,
+        condition=condition,
+        from_ms=None if from_ is None else start_ms,
+        to_ms=None if to is None else end_ms,
+        after=cursor,
+        limit=limit,
+    )
+    return json_answer({"items": [_fields(item) for item in found.items], "next": found.next})
+
+
+@router.get("/v1/alarms/{id}", tags=["alarms"], summary="An alarm with its events", response_model=AlarmAnswer)
+def get_alarm(request: Request, caller: Annotated[Reader, Depends(reader)], id: str) -> Response:
+    """Return an alarm as it is now and all its transitions, by `seq`."""
+    store = request.app.state.api.store
+    found = store.condition(id)
+    if found is None:
+        raise Problem(404, "unknown_alarm", f"no alarm has the id {id[:60]!r}")
+    if not caller.sees(found.entity):
+        raise forbidden(f"alarm {id} is not within what this token may read")
+    return json_answer({**_fields(found), "events": [_fields(event) for event in store.events(id)]})
+
+
+@router.get(
+    "/v1/rejected", tags=["input"], summary="Inputs that could not be used, the newest first",
+    response_model=RejectedAnswer,
+)  # fmt: skip
+def list_rejected(
+    request: Request,
+    caller: Annotated[Reader, Depends(reader)],
+    source: Annotated[str | None, Query(description="Only of this source; `-` where none is known.")] = None,
+    code: Annotated[str | None, Query(description="Only for this reason.", examples=["unknown_meter"])] = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """Return each input as it came, with why it could not be used and where it stood."""
+    sources = caller.sources()
+    if source is not None:
+        if sources is not None and source not in sources:
+            raise forbidden(f"source {source[:60]!r} is not within what this token may read")
+        sources = {source}
+    found = request.app.state.api.store.rejected(sources=sources, code=code, after=cursor, limit=limit)
+    return json_answer({"items": [_fields(item) for item in found.items], "next": found.next})
+
+
+@router.get("/v1/batches/{id}", tags=["input"], summary="The receipt of a batch", response_model=ReceiptAnswer)
+def get_batch(
+    request: Request,
+    caller: Annotated[Reader, Depends(reader)],
+    id: str,
+    source: Annotated[str | None, Query(description="The source, where several used this batch id.")] = None,
+) -> Response:
+    """Return what became of a batch when its source sent it last."""
+    visible = caller.sources()
+    for receipt in request.app.state.api.store.receipts(id):
+        if (visible is None or receipt.source in visible) and source in (None, receipt.source):
+            rejected = [refusal._asdict() for refusal in receipt.rejected]
+            return json_answer({**receipt._asdict(), "rejected": rejected})
+    raise Problem(
+        404, "unknown_batch", f"no batch {id[:60]!r} has arrived, or it is not read yet: ask again in a second"
+    )
+
+
+def _fields(message: msgspec.Struct) -> dict[str, Any]:
+    # Every field is shown, also one that a message leaves out when it has its default.
+    names = zip(message.__struct_fields__, message.__struct_encode_fields__, strict=True)
+    return {shown: getattr(message, name) for name, shown in names}
