@@ -88,7 +88,7 @@ class MeterSpec(Strict):
                 raise fault("bad_step", f"step {self.step} does not divide a day, so its slots drift over the hours")
             if self.modulus is not None:
                 raise fault("not_a_register", "only a register has a modulus")
-        elif "stamp" in self.model_fields_set:
+        elif self.stamp == "start":
             raise fault("not_an_interval", "only an interval meter has a stamp: a register reading is of its instant")
         return self
 

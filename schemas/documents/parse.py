@@ -1,7 +1,7 @@
 """Parsing turns what stands in a file or a request into a document, or into all the faults it has."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
@@ -76,9 +76,12 @@ def _fault(error: ErrorDetails) -> Fault:
     return Fault(place, code, _PLAIN_MESSAGES.get(kind, error["msg"]))
 
 
-def parse_document(raw: Mapping[str, object]) -> Document | list[Fault]:
-    """Return the document that a mapping read from YAML or JSON describes, or every fault of it."""
-    kind = raw.get("kind")
+def parse_document(raw: object) -> Document | list[Fault]:
+    """Return the document that a value read from YAML or JSON describes, or every fault of it."""
+    if not isinstance(raw, Mapping):
+        message = f"a document is a mapping with apiVersion, kind, id, valid_from and spec, not a {type(raw).__name__}"
+        return [Fault("", "not_a_document", message)]
+    kind = cast("Mapping[str, object]", raw).get("kind")
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
         said = "kind is missing" if kind is None else f"kind {kind!r} is not known"

@@ -34,8 +34,7 @@ from schemas.units import UnitError, conversion
 from streams.domain.resolving import unit_of
 from streams.domain.views import worth_of_count
 
-# A reading of 17 digits times what a count is worth must fit 64 bits with sums of many to spare only when it is checked
-# before multiplying; a single count beyond this would not leave room for one.
+# Readings are counts in 64 bits at millionths of a unit: of larger counts not even a thousand would fit.
 LARGEST_COUNT_MICRO = INT64_MAX // 10**3
 
 Documents = Mapping[DocumentKey, Document]
@@ -52,7 +51,7 @@ class Problem(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """That a document names another from a day until a day (None: for ever); `covered`: the other must be valid then."""
+    """That a document names another from a day until a day (None: never ends); `covered`: it must be valid then."""
 
     path: str
     key: DocumentKey

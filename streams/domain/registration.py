@@ -55,9 +55,7 @@ class Rejected:
     errors: tuple[SetFault, ...]
 
 
-def register(
-    current: Mapping[KeyT, Document] | Iterable[Document], incoming: Sequence[Document | Mapping[str, object]]
-) -> Accepted | Rejected:
+def register(current: Mapping[KeyT, Document] | Iterable[Document], incoming: Sequence[object]) -> Accepted | Rejected:
     """Return what a set of documents (parsed, or as read from YAML or JSON) does to the registry, or all its faults.
 
     `current` are the documents registered now. Nothing is written here.
@@ -71,7 +69,7 @@ def register(
     unreadable: set[DocumentKey] = set()
     arrived: dict[DocumentKey, Document] = {}
     for index, raw in enumerate(incoming):
-        found = parse_document(raw) if isinstance(raw, Mapping) else raw
+        found = raw if isinstance(raw, Document) else parse_document(raw)
         key = _key(raw) if isinstance(found, list) else found.key
         if isinstance(found, list):
             faults += (SetFault(index, *fault) for fault in found)
