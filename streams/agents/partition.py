@@ -1,0 +1,243 @@
+"""A partition is one input partition with all that belongs to it: a transactional producer, its state, its fold.
+
+A step is one Kafka transaction: outputs, changed state, the cursor and the offsets become visible together or not at
+all. The transactional id is the partition's, so whoever opens it fences the one who had it before. Memory and the
+local copy change only after the commit.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from schemas.messages import encode
+from schemas.partitioner import partition_of, partition_of_key
+from schemas.settings import Settings
+from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
+from streams.agents.sending import BATCH_BYTES, send_all
+from streams.agents.stopping import die
+from streams.domain.fold import Cursor, Effects, PartitionFold
+from streams.domain.inputs import Record
+from streams.domain.plan import Plans
+from streams.domain.state import CURSOR_KEY
+from streams.failpoints import hit
+from streams.stores.state import StateError, StateStore
+
+_CATCH_UP_RECORDS = 5000
+_REQUEST_MS = 10_000
+_decode_cursor = msgspec.json.Decoder(Cursor).decode
+_TOPIC = {topic.name: topic for topic in TOPICS}
+
+
+@dataclass(slots=True)
+class Progress:
+    """Figures of a partition for metrics and readiness."""
+
+    steps: int = 0
+    readings: int = 0
+    rejected: int = 0
+    repeated: int = 0
+    step_s: float = 0.0
+    moved_at: float = 0.0
+
+
+class Partition:
+    """One owned input partition; `open()` must have ended before `step()` does anything."""
+
+    def __init__(self, settings: Settings, number: int) -> None:
+        self.number = number
+        self.cursor = Cursor()
+        self.progress = Progress(moved_at=time.monotonic())
+        self.pending: list[Record] = []  # reported values read and not yet in a step
+        self._settings = settings
+        self._store: StateStore | None = None
+        self._fold: PartitionFold | None = None
+        self._producer: AIOKafkaProducer | None = None
+        self.opening = asyncio.ensure_future(self._open())
+        self.opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Future[None]) -> None:
+        if not opening.cancelled() and (error := opening.exception()) is not None:
+            die(f"partition {self.number} cannot be opened: {error or type(error).__name__}")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether steps can be made."""
+        return self.opening.done() and not self.opening.cancelled()
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of recomputation are queued after a change of the registry."""
+        return self._fold.waiting if self._fold is not None else 0
+
+    async def _open(self) -> None:
+        settings = self._settings
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka,
+            transactional_id=f"{settings.group('worker')}-{self.number}",
+            transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
+            request_timeout_ms=_REQUEST_MS,
+            retry_backoff_ms=20,
+            max_batch_size=BATCH_BYTES,
+            linger_ms=0,
+        )
+        hit("open.before-fence")
+        # From here on the predecessor is fenced, and what it left open is aborted.
+        await self._producer.start()
+        hit("open.after-fence")
+        self._store = StateStore(settings.data / "state" / settings.topic(STATE) / str(self.number))
+        await self._catch_up()
+        record = self._store.cursor
+        self.cursor = _decode_cursor(record) if record is not None else Cursor()
+        partitions = settings.partitions
+        self._fold = PartitionFold(
+            self.number, self._store, lambda enterprise: partition_of_key(enterprise, partitions) == self.number
+        )
+
+    async def _catch_up(self) -> None:
+        """Bring the local copy to the end of the state topic."""
+        assert self._store is not None
+        tp = TopicPartition(self._settings.topic(STATE), self.number)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8 << 20,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            if self._store.position > end:
+                # The copy is of another topic of this name, or the topic lost its end: the topic is the truth.
+                directory = self._store.directory
+                self._store.remove()
+                self._store = StateStore(directory)
+            consumer.seek(tp, self._store.position)
+            while await consumer.position(tp) < end:
+                found = (await consumer.getmany(tp, timeout_ms=500, max_records=_CATCH_UP_RECORDS)).get(tp, ())
+                if found:
+                    records = {each.key: each.value for each in found}
+                    self._store.take_changelog(records, found[-1].offset + 1)
+                    hit("open.catching-up")
+        finally:
+            await consumer.stop()
+
+    async def step(self, plans: Plans, records: Sequence[Record]) -> None:
+        """Make one step of the records that are new, and of what time and registry ask for.
+
+        The process ends when Kafka refuses anything, or when records are missing in between.
+        """
+        await self.opening
+        assert self._fold is not None
+        began = time.perf_counter()
+        fresh = [each for each in records if each.offset >= self.cursor.readings]
+        self.progress.repeated += len(records) - len(fresh)
+        self._check_contiguous(fresh)
+        reports = [each for each in self.pending if each.offset >= self.cursor.reported]
+        self._fold.follow(plans)
+        if not fresh and not reports and not self._fold.waiting:
+            return
+        effects = self._fold.step(self.cursor, [*fresh, *reports])
+        await self._commit(effects)
+        del self.pending[: len(reports)]
+        progress = self.progress
+        progress.steps += 1
+        progress.readings += effects.readings
+        progress.rejected += len(effects.rejected)
+        progress.step_s += 0.05 * (time.perf_counter() - began - progress.step_s)
+        progress.moved_at = time.monotonic()
+
+    def _check_contiguous(self, fresh: Sequence[Record]) -> None:
+        expected = self.cursor.readings
+        for each in fresh:
+            if each.offset != expected and not (expected == 0 and each is fresh[0]):
+                die(f"partition {self.number}: offset {expected} was expected, {each.offset} came: records are missing")
+            expected = each.offset + 1
+
+    async def _commit(self, effects: Effects) -> None:
+        producer, store, settings = self._producer, self._store, self._settings
+        assert producer is not None and store is not None
+        cursor = encode(effects.cursor)
+        hit("step.before-begin")
+        await producer.begin_transaction()
+        sent: list[tuple[asyncio.Future, int]] = []
+        hit("step.before-outputs")
+        for (topic, partition), records in self._by_partition(effects).items():
+            sent += await send_all(producer, topic, partition, records)
+        hit("step.after-outputs")
+        state = settings.topic(STATE)
+        of_state = await send_all(producer, state, self.number, [*effects.durable.items(), (CURSOR_KEY, cursor)])
+        hit("step.after-state")
+        await producer.send_offsets_to_transaction(
+            {
+                TopicPartition(settings.topic(READINGS), self.number): effects.cursor.readings,
+                TopicPartition(settings.topic(REPORTED), self.number): effects.cursor.reported,
+            },
+            settings.group("worker"),
+        )
+        hit("step.after-offsets")
+        for future, _ in sent:
+            await future
+        position = 0
+        for future, count in of_state:
+            position = (await future).offset + count
+        hit("step.before-commit")
+        await producer.commit_transaction()
+        hit("step.after-commit")
+        try:
+            store.write({**effects.durable, **effects.local, CURSOR_KEY: cursor}, position)
+        except StateError as error:
+            die(str(error))
+        hit("step.after-local")
+        self.cursor = effects.cursor
+
+    def _by_partition(self, effects: Effects) -> dict[tuple[str, int], list[tuple[bytes, bytes | None]]]:
+        settings = self._settings
+        found: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
+        for topic, entity, key, value in effects.outputs:
+            found[topic, partition_of(entity, settings.partitions)].append((key, value))
+        by_name = {(settings.topic(_TOPIC[topic]), number): records for (topic, number), records in found.items()}
+        for each in effects.rejected:
+            place = settings.topic(REJECTED), partition_of_key(each.source, settings.partitions)
+            by_name.setdefault(place, []).append((each.source.encode(), encode(each)))
+        return by_name
+
+    async def abort(self) -> None:
+        """Give up an open transaction, if Kafka still answers."""
+        if self._producer is not None:
+            with suppress(Exception):
+                await asyncio.wait_for(self._producer.abort_transaction(), 2)
+
+    async def close(self) -> None:
+        """Give the partition up: no step runs any more."""
+        self.opening.cancel()
+        with suppress(BaseException):
+            await self.opening
+        if self._producer is not None:
+            with suppress(Exception):
+                await asyncio.wait_for(self._producer.stop(), 5)
+        if self._store is not None:
+            self._store.close()
+
+
+def named_version(records: Iterable[Record]) -> int:
+    """Return the highest registry version that records name; unreadable ones name none."""
+    highest = 0
+    for each in records:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            highest = max(highest, _decode_named(each.value).registry)
+    return highest
+
+
+class _Named(msgspec.Struct):
+    registry: int = 0
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode

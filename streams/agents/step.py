@@ -1,0 +1,155 @@
+"""Steps run an agent's partitions: what Faust hands over is grouped by partition, and each group becomes one step.
+
+Faust gives the assignment and the stream. It may hand over records of an assignment that is over, or again after a
+rebalance: the first are dropped by their generation, the second by the partition's cursor.
+"""
+
+import asyncio
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.settings import Settings
+from schemas.topics import READINGS, REPORTED
+from streams.agents.partition import Partition, named_version
+from streams.agents.stopping import die
+from streams.domain.inputs import Record
+from streams.domain.plan import Plans
+from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
+
+STEP_LIMIT_S = 60.0
+IDLE_S = 0.05
+
+_log = structlog.get_logger(__name__)
+
+
+class Steps:
+    """The partitions that this process owns, and the loop that makes their steps."""
+
+    def __init__(self, app: faust.App, settings: Settings, follower: RegistryFollower) -> None:
+        self.partitions: dict[int, Partition] = {}
+        self.stale = 0  # records of an assignment that was over
+        self._app = app
+        self._settings = settings
+        self._follower = follower
+        self._plans = Plans(follower.snapshot)
+        self._generation: int | None = None
+        self._last_generation: int | None = None
+        self._busy = asyncio.Lock()
+        self._source = settings.topic(READINGS)
+        app.on_partitions_revoked.connect(self._revoked, weak=False)
+        app.on_partitions_assigned.connect(self._assigned, weak=False)
+
+    async def run(self, stream: Any) -> None:
+        """Make steps of a stream's events for ever; the whole body of the agent."""
+        async for events in stream.noack_take(self._settings.step_messages, within=self._settings.step_s):
+            await self._guarded(events)
+
+    async def run_idle(self) -> None:
+        """Make steps for reported values and queued recomputation while no readings come; for ever."""
+        while True:
+            await asyncio.sleep(IDLE_S)
+            if self._plans.snapshot is not self._follower.snapshot or any(
+                each.pending or each.waiting for each in self.partitions.values()
+            ):
+                await self._guarded([])
+
+    async def _guarded(self, events: list[Any]) -> None:
+        try:
+            async with self._busy, asyncio.timeout(STEP_LIMIT_S):
+                await self._steps(events)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, an agent that raised would lose its events
+            for each in self.partitions.values():
+                await each.abort()
+            die(f"a step failed: {type(error).__name__}: {error}")
+
+    async def _steps(self, events: list[Any]) -> None:
+        groups: dict[int, list[Record]] = {}
+        for event in events:
+            message = event.message
+            if message.generation_id != self._generation:
+                self.stale += 1
+                continue
+            record = Record("readings", message.partition, message.offset, int(message.timestamp * 1000), message.value)
+            groups.setdefault(message.partition, []).append(record)
+        if self._generation is not None:
+            await self._follow(groups)
+            busy = [each for each in self.partitions.values() if each.number in groups or each.is_open]
+            await asyncio.gather(*(each.step(self._plans, groups.get(each.number, [])) for each in busy))
+        for event in events:
+            event.ack()
+
+    async def _follow(self, groups: dict[int, list[Record]]) -> None:
+        """Have the registry version that the messages name; one that never comes is for the fold to refuse."""
+        named = max((named_version(records) for records in groups.values()), default=0)
+        while named > self._follower.version:
+            try:
+                await self._follower.read_to_end()
+                break
+            except RegistryUnavailableError as error:
+                _log.warning("waiting for the registry", wanted=named, here=self._follower.version, error=str(error))
+        if self._plans.snapshot is not self._follower.snapshot:
+            self._plans = Plans(self._follower.snapshot)
+
+    async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
+        self._generation = None
+        async with self._busy:
+            pass  # a running step ends first
+
+    async def _assigned(self, app: Any, assigned: Any, **_: Any) -> None:
+        generation = self._app.consumer_generation_id
+        mine = {tp.partition for tp in assigned if tp.topic == self._source}
+        # What is still ours in the very next generation nobody else can have had in between.
+        keep = self._last_generation is not None and generation == self._last_generation + 1
+        for number in [each for each in self.partitions if each not in mine or not keep]:
+            await self.partitions.pop(number).close()
+        for number in mine - self.partitions.keys():
+            self.partitions[number] = Partition(self._settings, number)
+        self._generation = self._last_generation = generation
+
+    async def read_reports(self) -> None:
+        """Hand the records of topic `reported` to the partitions they belong to; for ever."""
+        topic = self._settings.topic(REPORTED)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )
+        await _started(consumer)
+        reading: dict[int, Partition] = {}
+        while True:
+            owned = {number: each for number, each in self.partitions.items() if each.is_open}
+            if owned != reading:
+                reading = owned
+                consumer.assign([TopicPartition(topic, number) for number in sorted(reading)])
+                for number, each in reading.items():
+                    after = each.pending[-1].offset + 1 if each.pending else 0
+                    consumer.seek(TopicPartition(topic, number), max(each.cursor.reported, after))
+            if not reading:
+                await asyncio.sleep(IDLE_S)
+                continue
+            try:
+                found = await consumer.getmany(timeout_ms=200, max_records=2000)
+            except KafkaError as error:
+                _log.warning("reported values cannot be read", error=str(error))
+                await asyncio.sleep(1)
+                continue
+            for tp, records in found.items():
+                if tp.partition in reading:
+                    reading[tp.partition].pending += [
+                        Record("reported", tp.partition, each.offset, each.timestamp, each.value) for each in records
+                    ]
+
+
+async def _started(consumer: AIOKafkaConsumer) -> None:
+    while True:
+        try:
+            await consumer.start()
+            return
+        except KafkaError as error:
+            _log.warning("Kafka is away", error=str(error))
+            await asyncio.sleep(1)
