@@ -5,6 +5,7 @@ carbon dioxide are dimensions of their own: how many kgce a kWh is worth is a re
 """
 
 import re
+import threading
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
@@ -23,6 +24,10 @@ class UnitError(ValueError):
     """A text is no unit, or two units do not measure the same; the message names them."""
 
 
+# pint's registry may be built and asked by one thread at a time; units of two registries do not combine.
+_ONE_AT_A_TIME = threading.RLock()
+
+
 @lru_cache(maxsize=1)
 def _registry() -> Any:
     kind_of_number: Any = Fraction  # pint's annotation names float only, though it takes any number
@@ -38,10 +43,11 @@ def _registry() -> Any:
 def _parse(text: str) -> Any:
     if len(text) > MAX_UNIT_LENGTH or _UNIT.fullmatch(text) is None:
         raise UnitError(f"{text!r} is no unit: write names joined by * or /, such as kWh, m3, t, GJ, kgce/t")
-    registry = _registry()
     try:
-        unit = registry.parse_units(_POWER_SUFFIX.sub(r"\1**\2", text))
-        none, one = (registry.Quantity(Fraction(amount), unit).to_root_units().magnitude for amount in (0, 1))
+        with _ONE_AT_A_TIME:
+            registry = _registry()
+            unit = registry.parse_units(_POWER_SUFFIX.sub(r"\1**\2", text))
+            none, one = (registry.Quantity(Fraction(amount), unit).to_root_units().magnitude for amount in (0, 1))
     except Exception as error:  # pint's parser raises errors of many families for a text that is no unit
         raise UnitError(f"{text!r} is no unit known here: units are pint's, with kgce, tce, kgCO2, tCO2") from error
     if none != 0 or not isinstance(one, Fraction):
@@ -63,10 +69,10 @@ def conversion(from_unit: str, to_unit: str, *, per: str | None = None) -> Fract
     `conversion("MJ", "kWh")` is 5/18, `conversion("kgce", "tce/t", per="kg")` is 1. Raises UnitError when a unit is not
     known or when the dimensions differ.
     """
-    source = _parse(from_unit) if per is None else _parse(from_unit) / _parse(per)
-    target = _parse(to_unit)
-    written = from_unit if per is None else f"{from_unit} per {per}"
-    if source.dimensionality != target.dimensionality:
-        raise UnitError(f"{written} does not convert to {to_unit}: they measure different things")
-    factor = _registry().Quantity(Fraction(1), source).to(target).magnitude
-    return Fraction(factor)
+    with _ONE_AT_A_TIME:
+        source = _parse(from_unit) if per is None else _parse(from_unit) / _parse(per)
+        target = _parse(to_unit)
+        if source.dimensionality != target.dimensionality:
+            written = from_unit if per is None else f"{from_unit} per {per}"
+            raise UnitError(f"{written} does not convert to {to_unit}: they measure different things")
+        return Fraction(_registry().Quantity(Fraction(1), source).to(target).magnitude)

@@ -84,14 +84,16 @@ def duration_ms(text: str) -> int:
     return int(found[1]) * _UNIT_MS[found[2]]
 
 
-Id = Annotated[str, AfterValidator(_coded("bad_id", check_id, IdError)), Field(json_schema_extra={"pattern": ID_TEXT})]
+Id = Annotated[
+    str, AfterValidator(_coded("bad_id", check_id, IdError)), Field(json_schema_extra={"pattern": f"^{ID_TEXT}$"})
+]
 EntityText = Annotated[str, AfterValidator(_coded("bad_entity", parse_entity, IdError))]
 Day = Annotated[dt.date, AfterValidator(_day)]
 Unit = Annotated[str, AfterValidator(_coded("bad_unit", check_unit, UnitError)), Field(max_length=MAX_UNIT_LENGTH)]
 Duration = Annotated[
     str,
     AfterValidator(_coded("bad_duration", duration_ms, ValueError)),
-    Field(json_schema_extra={"pattern": DURATION_TEXT}),
+    Field(json_schema_extra={"pattern": f"^{DURATION_TEXT}$"}),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=400)]
 Code = Annotated[str, Field(min_length=1, max_length=40)]

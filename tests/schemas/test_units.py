@@ -1,11 +1,13 @@
 """Units convert exactly or not at all."""
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import units
 from schemas.units import UnitError, check_unit, conversion
 
 ENERGY = ["Wh", "kWh", "MWh", "GWh", "J", "kJ", "MJ", "GJ", "TJ"]
@@ -104,3 +106,11 @@ def test_whatever_text_comes_is_a_unit_or_a_unit_error(text: str) -> None:
         assert check_unit(text) == text
     except UnitError as error:
         assert str(error)
+
+
+def test_threads_that_ask_at_the_same_time_get_the_same_answer() -> None:
+    for cached in (units.conversion, units.check_unit, units._parse, units._registry):
+        cached.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda n: conversion("kgce", "tce/t", per=("kg", "t")[n % 2]), range(64))
+    assert set(found) == {Fraction(1), Fraction(1, 1000)}
