@@ -1,0 +1,250 @@
+"""The sink writes what topics say to the series store, and notes in the same transaction how far it has read.
+
+It can be killed anywhere: what was not written is read again, what was written is not changed by writing it twice.
+While the store refuses, nothing is read further; the sink tries again, for ever, and /readyz says why.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.series import Point
+from schemas.settings import Settings
+from services.clock import Clock
+from services.sink.members import member_points
+from services.sink.reader import Reader
+from services.sink.step import UNUSABLE, Record, Step, StepBuilder, Tiers, aside
+from services.sink.telling import Figures
+from streams.failpoints import hit
+from streams.stores.embedded import EmbeddedStore
+from streams.stores.registry_topic import RegistryFollower
+from streams.stores.series import Entry, Move, Read, StoreError
+
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+# How often ends are asked for, and how often the store learns that idle partitions are still read to their ends.
+TICK_S = 2.0
+REFRESH_S = 60.0
+# Memberships are dated, so they change without a new registry too.
+MEMBERS_S = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Sink:
+    """Runs until `stop`; `state` says for /readyz whether it can work."""
+
+    def __init__(self, settings: Settings, store: EmbeddedStore) -> None:
+        self._store = store
+        self._clock = Clock.parse(settings.clock)
+        self._registry = RegistryFollower(settings)
+        self._reader = Reader(settings)
+        self._builder = StepBuilder(settings)
+        self._figures = Figures(settings, self._reader.progress)
+        self._stopping = asyncio.Event()
+        self._trouble = "the store is not open yet"
+        self._members: tuple[int, list[Point]] | None = None
+        self._ticked = self._refreshed = self._looked_at_members = float("-inf")
+
+    def stop(self) -> None:
+        """Ask the sink to end after the write it is in."""
+        self._stopping.set()
+
+    def state(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether everything that is said gets written, and the figures behind that."""
+        states = self._reader.progress.states()
+        stalled = sorted(name for name, (state, _) in states.items() if state == "stalled")
+        ready = not self._trouble and self._reader.ready and self._registry.loaded and not stalled
+        return ready, {
+            "store": self._trouble or "ok",
+            "registry": self._registry.version,
+            "registry_loaded": self._registry.loaded,
+            "kafka": self._reader.fault or "ok",
+            "lag": self._reader.progress.lag,
+            "stalled": stalled,
+            "partitions": {name: {"state": state, "lag": lag} for name, (state, lag) in states.items()},
+        }
+
+    async def run(self) -> None:
+        """Read and write until told to stop."""
+        await self._registry.start(limit_s=0)
+        telling = asyncio.create_task(self._figures.tell(), name="heartbeat")
+        try:
+            while not self._registry.loaded and not self._stopping.is_set():
+                await self._pause(BACKOFF_S[0])
+            await self._connect()
+            while not self._stopping.is_set():
+                await self._once()
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling], timeout=10)
+            await self._reader.stop()
+            await self._registry.stop()
+
+    async def _connect(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                offsets = await asyncio.to_thread(self._store.offsets)
+                self._trouble = ""
+                await self._reader.start(offsets)
+            except StoreError as error:
+                self._refused(error)
+            except (KafkaError, TimeoutError, OSError) as error:
+                self._reader.lost(error)
+            else:
+                return
+            await self._back_off(attempt)
+            attempt += 1
+
+    async def _once(self) -> None:
+        try:
+            fetched = await self._reader.fetch()
+            if fetched:
+                await self._take(fetched)
+            if time.monotonic() - self._ticked >= TICK_S and not self._stopping.is_set():
+                self._ticked = time.monotonic()
+                await self._tick()
+        except StoreError as error:
+            # The store was dropped, or someone else writes it: go on from where it stands now.
+            self._refused(error)
+            await self._connect()
+        except (KafkaError, TimeoutError, OSError) as error:
+            self._reader.lost(error)
+            await self._pause(BACKOFF_S[2])
+            await self._connect()
+
+    async def _take(self, fetched: Mapping[TopicPartition, list[Record]]) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        progress = self._reader.progress
+        records = [
+            (record, everything)
+            for one, found in fetched.items()
+            for everything in (progress.everything(one, now_ms),)
+            for record in found
+        ]
+        moves = await self._moves({one: found[-1].timestamp for one, found in fetched.items()})
+        for one, move in zip(fetched, moves, strict=True):
+            progress.fetched(one, move.after.offset)
+        step = self._builder.build(records, self._tiers())
+        hit("sink.before-write")
+        try:
+            written = step if await self._keep(step.points, step.entries, moves) else None
+        except UNUSABLE as error:
+            _log.warning("the store cannot take a step; taken record by record", error=repr(error))
+            written = await self._one_by_one(records, moves)
+        if written is None:
+            return
+        hit("sink.after-write")
+        self._figures.wrote(step.topics, written)
+        for record, reason in written.unreadable:
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            _log.warning("a record that cannot be read was put aside", place=place, reason=reason)
+        self._moved(moves)
+        await self._reader.commit(fetched)
+        hit("sink.after-commit")
+
+    async def _one_by_one(self, records: Sequence[tuple[Record, bool]], moves: Sequence[Move]) -> Step | None:
+        """Write records that make no sense to the store only when taken together; None when told to stop before."""
+        points: list[Point] = []
+        unreadable: list[tuple[Record, str]] = []
+        for pair in records:
+            step = self._builder.build([pair], self._tiers())
+            try:
+                kept = await self._keep(step.points, step.entries, ())
+                points += step.points
+                unreadable += step.unreadable
+            except UNUSABLE as error:
+                unreadable.append((pair[0], repr(error)))
+                kept = await self._keep((), [aside(*unreadable[-1])], ())
+            if not kept:
+                return None
+        return Step(points, [], unreadable, {}) if await self._keep((), (), moves) else None
+
+    async def _keep(self, points: Sequence[Point], entries: Sequence[Entry], moves: Sequence[Move]) -> bool:
+        """Write, as often as it takes; False when told to stop before. Raises StoreError `store_moved` only."""
+        attempt = 0
+        while True:
+            try:
+                await asyncio.to_thread(self._store.keep, points, entries, moves)
+            except StoreError as error:
+                if error.code == "store_moved":
+                    raise
+                self._refused(error)
+            else:
+                self._trouble = ""
+                return True
+            await self._back_off(attempt)
+            attempt += 1
+            if self._stopping.is_set():
+                return False
+
+    async def _tick(self) -> None:
+        progress = self._reader.progress
+        for one in progress.partitions:
+            # Nothing is in hand here, so what was passed without a record (the marks of transactions) is done too.
+            progress.wrote(one, await self._reader.position(one))
+        await self._reader.ask_ends()
+        self._figures.show()
+        if time.monotonic() - self._refreshed >= REFRESH_S:
+            moves = await self._moves(
+                {one: part.unread_since_ms or 0 for one, part in progress.partitions.items() if not part.lag}
+            )
+            if await self._keep((), (), moves):
+                self._moved(moves)
+                await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
+                self._refreshed = time.monotonic()
+        if time.monotonic() - self._looked_at_members >= MEMBERS_S or self._members_are_old():
+            await self._write_members()
+
+    async def _moves(self, unread_since_ms: Mapping[TopicPartition, int]) -> list[Move]:
+        stored = self._reader.progress.partitions
+        return [
+            Move(*one, stored[one].stored, Read(await self._reader.position(one), since))
+            for one, since in unread_since_ms.items()
+        ]
+
+    def _moved(self, moves: Iterable[Move]) -> None:
+        for topic, partition, _, read in moves:
+            one = TopicPartition(topic, partition)
+            self._reader.progress.wrote(one, read.offset, read.unread_since_ms)
+            self._reader.progress.partitions[one].stored = read.offset
+
+    def _members_are_old(self) -> bool:
+        return self._members is None or self._members[0] != self._registry.version
+
+    async def _write_members(self) -> None:
+        self._looked_at_members = time.monotonic()
+        snapshot = self._registry.snapshot
+        points = member_points(snapshot, self._clock.now_ms())
+        if self._members is None or self._members[1] != points:
+            try:
+                await asyncio.to_thread(self._store.replace_members, points)
+            except StoreError as error:
+                self._refused(error)
+                return
+        self._members = snapshot.version, points
+
+    def _tiers(self) -> Tiers:
+        return {id_: tuple(tier.id for tier in limit.tiers) for id_, limit in self._registry.snapshot.limits.items()}
+
+    def _refused(self, error: StoreError) -> None:
+        trouble = f"{error.code}: {error}"
+        if trouble != self._trouble:
+            _log.warning("the series store refuses", code=error.code, error=str(error))
+        self._trouble = trouble
+        self._figures.refused(error.code)
+
+    async def _back_off(self, attempt: int) -> None:
+        await self._pause(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0))
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
