@@ -75,12 +75,12 @@ class ReportedRow(msgspec.Struct, omit_defaults=True):
 
 
 def number(text: str) -> Decimal:
-    """Return the decimal of a JSON number's text; an exponent beyond all bounds gives Infinity, or 0."""
+    """Return the decimal of a JSON number's text; an exponent beyond all bounds gives the largest one taken, or 0."""
     try:
         return Decimal(text)
     except InvalidOperation:
         mantissa, _, exponent = text.lower().partition("e")
-        return Decimal(0) if exponent.startswith("-") or not Decimal(mantissa) else Decimal("Infinity")
+        return Decimal(0) if exponent.startswith("-") or not Decimal(mantissa) else Decimal("1E+999999")
 
 
 # Decimal alone is the hook where speed counts: it is called in C, and raises on the exponents that `number` takes.

@@ -23,6 +23,9 @@ Code = Literal[
     "unit_mismatch",
     "bad_quality",
     "bad_revision",
+    "unknown_entity",
+    "unknown_metric",
+    "bad_period",
 ]
 
 _TEXT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?")

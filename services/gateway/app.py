@@ -1,0 +1,120 @@
+"""The gateway's application: two paths to push to, health, and the errors of both in one form."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from schemas.settings import Settings
+from services import health
+from services.clock import Clock
+from services.gateway import examples, figures
+from services.gateway.gathering import Gathering
+from services.gateway.outbox import Outbox
+from services.gateway.receiving import Door, Receiving
+from services.gateway.reported import ReportedReceiving
+from services.http import problem
+from streams.stores.registry_topic import RegistryFollower
+
+# A body that takes longer than this [s] to come, or a batch that takes longer to be kept, is given up.
+REQUEST_LIMIT_S = 60.0
+_SHUTDOWN_S = 15
+_COUNTED = ("/v1/readings", "/v1/reported")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the gateway; it connects to Kafka when it is started and is not ready until then.
+
+    Raises ClockError when the clock of the settings cannot be read.
+    """
+    clock = Clock.parse(settings.clock)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        follower = RegistryFollower(settings)
+        outbox = Outbox(settings)
+        gathering = Gathering(settings, outbox)
+        door = Door(settings, follower, clock)
+        app.state.follower, app.state.outbox = follower, outbox
+        app.state.readings = Receiving(settings, door, outbox, gathering, clock)
+        app.state.reported = ReportedReceiving(settings, door, outbox, clock)
+        await follower.start(limit_s=0)
+        outbox.start()
+        try:
+            yield
+        finally:
+            await gathering.stop()
+            await outbox.stop()
+            await follower.stop()
+
+    app = FastAPI(title="Qingyu gateway", summary="Push meter readings and reported values.", lifespan=lifespan)
+    problem.install(app)
+
+    def ready() -> tuple[bool, dict[str, Any]]:
+        follower: RegistryFollower = app.state.follower
+        outbox: Outbox = app.state.outbox
+        return follower.ready and outbox.ready, {**follower.state(), **outbox.state()}
+
+    # Only for the OpenAPI page: who is calling is found out by the door.
+    key = [Depends(HTTPBearer(auto_error=False))]
+
+    @app.post(_COUNTED[0], status_code=202, tags=["push"], dependencies=key, openapi_extra=examples.READINGS)
+    async def readings(request: Request) -> JSONResponse:
+        """Push a batch of readings in rows or in columns; 202 when Kafka has what was accepted."""
+        return JSONResponse(await _limited(app.state.readings, request), 202)
+
+    @app.post(_COUNTED[1], status_code=202, tags=["push"], dependencies=key, openapi_extra=examples.REPORTED)
+    async def reported(request: Request) -> JSONResponse:
+        """Push reported values; 202 when Kafka has what was accepted."""
+        return JSONResponse(await _limited(app.state.reported, request), 202)
+
+    app.include_router(health.router(ready))
+    app.add_middleware(_Counting)
+    return app
+
+
+def serve(settings: Settings) -> None:
+    """Run the gateway until it is told to end; requests under way are answered first."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.gateway_port,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+    )
+
+
+async def _limited(receiving: Receiving | ReportedReceiving, request: Request) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(REQUEST_LIMIT_S):
+            return await receiving.receive(request)
+    except TimeoutError as error:
+        detail = f"the request was not done within {REQUEST_LIMIT_S:.0f} s: send it again, nothing counts twice"
+        raise problem.Problem(408, "timeout", detail) from error
+
+
+class _Counting:
+    """Counts the answers to pushes by status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path")
+        if scope["type"] != "http" or path not in _COUNTED:
+            await self._app(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                figures.REQUESTS.labels(path, str(message["status"])).inc()
+            await send(message)
+
+        await self._app(scope, receive, counted)
