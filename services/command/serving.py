@@ -1,0 +1,69 @@
+"""Serving runs one process until it is told to stop: its logs are set up, then its role's own `serve` has the word."""
+
+import logging
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated
+
+import structlog
+import typer
+
+from schemas.settings import Settings
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    GATEWAY = "gateway"
+    API = "api"
+    WORKER = "worker"
+    TERRITORY = "territory"
+    SINK = "sink"
+    TICKER = "ticker"
+
+
+def serve(role: Annotated[Role, typer.Argument(help="What the process does.", show_default=False)]) -> None:
+    """Run one process until SIGINT or SIGTERM. All settings are environment variables QINGYU_*."""
+    settings = Settings()
+    set_up_logs()
+    _serve_of(role)(settings)
+
+
+def set_up_logs() -> None:
+    """Send the logs of this process to standard error: a line of JSON each, or readable ones at a terminal."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    for noisy in ("aiokafka", "faust", "mode", "kafka", "httpx", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    renderer = (
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _serve_of(role: Role) -> Callable[[Settings], None]:
+    # Imported when needed: a process loads what its own role uses and nothing of the others.
+    if role is Role.GATEWAY:
+        from services.gateway.app import serve as found
+    elif role is Role.API:
+        from services.api.app import serve as found
+    elif role is Role.WORKER:
+        from streams.agents.worker import serve as found
+    elif role is Role.TERRITORY:
+        from streams.agents.territory import serve as found
+    elif role is Role.SINK:
+        from services.sink.main import serve as found
+    else:
+        from services.ticker.app import serve as found
+    return found
