@@ -12,14 +12,15 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.settings import Settings
+from schemas.topics import READINGS, REJECTED, REPORTED
 from services import health
 from services.clock import Clock
 from services.gateway import examples, figures
 from services.gateway.gathering import Gathering
-from services.gateway.outbox import Outbox
 from services.gateway.receiving import Door, Receiving
 from services.gateway.reported import ReportedReceiving
 from services.http import problem
+from services.outbox import Outbox
 from streams.stores.registry_topic import RegistryFollower
 
 # A body that takes longer than this [s] to come, or a batch that takes longer to be kept, is given up.
@@ -38,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         follower = RegistryFollower(settings)
-        outbox = Outbox(settings)
+        outbox = Outbox(settings, "gateway", (READINGS, REPORTED, REJECTED))
         gathering = Gathering(settings, outbox)
         door = Door(settings, follower, clock)
         app.state.follower, app.state.outbox = follower, outbox

@@ -13,7 +13,7 @@ from schemas.messages import VERSION, Batch, Readings, encode
 from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS
-from services.gateway.outbox import Message, NotAcknowledgedError, Outbox
+from services.outbox import Message, NotAcknowledgedError, Outbox
 from streams.domain.checking import Checked
 
 # A message of about 1 MB: a reading takes some 30 bytes of it.

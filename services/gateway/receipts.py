@@ -12,7 +12,7 @@ from schemas.partitioner import partition_of_key
 from schemas.pushed import encode_input
 from schemas.topics import REJECTED
 from services.gateway import figures
-from services.gateway.outbox import Message
+from services.outbox import Message
 from streams.domain.checking import Rejection
 
 # Of an input larger than this [bytes of JSON] the dead letter keeps the hash only.

@@ -12,11 +12,11 @@ from services.gateway import figures
 from services.gateway.body import read_body
 from services.gateway.envelope import parse_batch, readings_of, unreadable
 from services.gateway.gathering import Gathering
-from services.gateway.outbox import NotAcknowledgedError, Outbox
 from services.gateway.rate import RateLimit
 from services.gateway.receipts import dead_letters, receipt
 from services.http.problem import Problem, unauthorized, unavailable
 from services.http.tokens import Principal, bearer, principal_of
+from services.outbox import NotAcknowledgedError, Outbox
 from streams.domain.checking import Checked, Checker
 from streams.domain.registry import Snapshot, SourceView
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError

@@ -14,11 +14,11 @@ from services.clock import Clock
 from services.gateway import figures
 from services.gateway.body import read_body
 from services.gateway.envelope import parse_reported
-from services.gateway.outbox import Message, NotAcknowledgedError, Outbox
 from services.gateway.receipts import dead_letters, receipt
 from services.gateway.receiving import RETRY_AFTER_S, Door
 from services.http.problem import Problem, unavailable
 from services.http.tokens import Principal
+from services.outbox import Message, NotAcknowledgedError, Outbox
 from streams.domain.checking import Rejection
 from streams.domain.counting import Fault
 from streams.domain.registry import Snapshot

@@ -1,4 +1,4 @@
-"""The outbox is the gateway's way into Kafka: a message counts as sent when all replicas in sync have acknowledged it.
+"""The outbox is the way into Kafka: a message counts as sent when all replicas in sync have acknowledged it.
 
 Every wait has a limit, since the client itself waits for ever while the broker is away. What was not acknowledged in
 time may still arrive later; senders repeat, and a reading that arrives twice counts once.
@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.settings import Settings
-from schemas.topics import READINGS, REJECTED, REPORTED, Topic
+from schemas.topics import Topic
 
 CONNECT_S = 10.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -34,15 +34,20 @@ class Message(NamedTuple):
 
     topic: Topic
     partition: int
-    key: bytes
+    key: bytes | None
     value: bytes
 
 
 class Outbox:
-    """Sends messages idempotently and waits for their acknowledgement; connects, and connects again, by itself."""
+    """Sends messages idempotently and waits for their acknowledgement; connects, and connects again, by itself.
 
-    def __init__(self, settings: Settings) -> None:
+    It is ready once each of `topics` is there with as many partitions as the settings say.
+    """
+
+    def __init__(self, settings: Settings, name: str, topics: Iterable[Topic]) -> None:
         self._settings = settings
+        self._name = name
+        self._topics = tuple(topics)
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -111,7 +116,7 @@ class Outbox:
         while True:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._settings.kafka,
-                client_id=f"{self._settings.topic_prefix}gateway",
+                client_id=f"{self._settings.topic_prefix}{self._name}",
                 enable_idempotence=True,
                 acks="all",
                 max_request_size=MAX_REQUEST_BYTES,
@@ -139,13 +144,12 @@ class Outbox:
             await asyncio.sleep(wait_s)
 
     async def _topic_fault(self, producer: AIOKafkaProducer) -> str | None:
-        for topic in (READINGS, REPORTED, REJECTED):
+        for topic in self._topics:
             name = self._settings.topic(topic)
-            partitions = await producer.partitions_for(name)
-            if len(partitions) != self._settings.partitions:
-                return (
-                    f"topic {name} has {len(partitions)} partitions, QINGYU_PARTITIONS is {self._settings.partitions}"
-                )
+            found = len(await producer.partitions_for(name))
+            wanted = self._settings.partitions if topic.partitioned else 1
+            if found != wanted:
+                return f"topic {name} has {found} partitions, the settings want {wanted}: QINGYU_PARTITIONS is wrong"
         return None
 
     async def _close(self, producer: AIOKafkaProducer) -> None:
