@@ -15,6 +15,11 @@ import yaml
 
 SUFFIXES = (".yaml", ".yml")
 _TAG = "tag:yaml.org,2002:"
+# The fast YAML reader recurses natively and has no limit of its own; a document nests a handful of levels.
+MAX_DEPTH = 500
+_BRACKET = re.compile(r"[\[{]|[\]}]")
+_NESTED_IN_LINE = re.compile(rf"(?:[-?:][ \t]+){{{MAX_DEPTH}}}")
+_DEEPER_LINE = re.compile(rf"^[ \t]{{{MAX_DEPTH}}}", re.MULTILINE)
 
 
 class FilesError(ValueError):
@@ -89,7 +94,9 @@ class _Reading:
         """Return what a node says, with the line of each path below it kept."""
         self.lines.setdefault(path, node.start_mark.line + 1)
         if id(node) in self.seen:
-            self._fault(node, path, "alias", "an alias (*name) is not read here: write it out")
+            # The node stands where its name was given; the alias stands in the line of its own field.
+            message = "an alias (*name) is not read here: write it out"
+            self.faults.append(FileFault(self.file, self.lines[path], "", path, "alias", message))
             return None
         self.seen.add(id(node))
         kind = node.tag.removeprefix(_TAG)
@@ -179,6 +186,9 @@ def read_files(files: Iterable[Path]) -> tuple[list[FileDocument], list[FileFaul
 
 def read_text(text: str, file: str) -> Iterator[FileDocument | FileFault]:
     """Yield the documents and the faults of a YAML text; a list at its top holds documents, too."""
+    if _nests_too_deeply(text):
+        yield FileFault(file, 1, "", "", "bad_yaml", f"the YAML is nested more than {MAX_DEPTH} levels deep")
+        return
     loader: Any = None
     try:
         loader = _Loader(text)
@@ -190,11 +200,20 @@ def read_text(text: str, file: str) -> Iterator[FileDocument | FileFault]:
         yield FileFault(file, line, "", "", "bad_yaml", error.problem or "this is no YAML")
     except yaml.YAMLError as error:
         yield FileFault(file, 1, "", "", "bad_yaml", str(error).splitlines()[0])
-    except RecursionError:
-        yield FileFault(file, 1, "", "", "bad_yaml", "the YAML is nested too deeply")
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _nests_too_deeply(text: str) -> bool:
+    if _NESTED_IN_LINE.search(text) or _DEEPER_LINE.search(text):
+        return True
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _read_node(node: yaml.Node | None, file: str) -> Iterator[FileDocument | FileFault]:

@@ -65,5 +65,5 @@ def _serve_of(role: Role) -> Callable[[Settings], None]:
     elif role is Role.SINK:
         from services.sink.main import serve as found
     else:
-        from services.ticker.app import serve as found
+        from services.ticker.ticker import serve as found
     return found
