@@ -38,6 +38,8 @@ class PartitionProgress:
 
     def state(self, now: float) -> State:
         """Return what the partition is doing at a monotonic time [s]."""
+        if self.end is None:
+            return "moving"
         if not self.lag:
             return "idle"
         return "stalled" if now - self.moved_at > STALLED_S else "moving"
@@ -86,6 +88,10 @@ class Progress:
         """
         since = self.partitions[partition].unread_since_ms
         return since is None or now_ms - since > COMPACTION_LAG_MS // 2
+
+    def is_stalled(self, partition: TopicPartition) -> bool:
+        """Tell whether there is something to write and nothing moves."""
+        return self.partitions[partition].state(self._clock()) == "stalled"
 
     @property
     def lag(self) -> int:

@@ -46,6 +46,7 @@ class Sink:
         self._registry = RegistryFollower(settings)
         self._reader = Reader(settings)
         self._builder = StepBuilder(settings)
+        self._prefix = settings.topic_prefix
         self._figures = Figures(settings, self._reader.progress)
         self._stopping = asyncio.Event()
         self._trouble = "the store is not open yet"
@@ -162,7 +163,7 @@ class Sink:
                 unreadable += step.unreadable
             except UNUSABLE as error:
                 unreadable.append((pair[0], repr(error)))
-                kept = await self._keep((), [aside(*unreadable[-1])], ())
+                kept = await self._keep((), [aside(*unreadable[-1], self._prefix)], ())
             if not kept:
                 return None
         return Step(points, [], unreadable, {}) if await self._keep((), (), moves) else None
@@ -191,7 +192,6 @@ class Sink:
             # Nothing is in hand here, so what was passed without a record (the marks of transactions) is done too.
             progress.wrote(one, await self._reader.position(one))
         await self._reader.ask_ends()
-        self._figures.show()
         if time.monotonic() - self._refreshed >= REFRESH_S:
             moves = await self._moves(
                 {one: part.unread_since_ms or 0 for one, part in progress.partitions.items() if not part.lag}

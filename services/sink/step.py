@@ -68,6 +68,7 @@ class StepBuilder:
         }
         self._readers = {settings.topic(topic): reader for topic, reader in readers.items()}
         self._totals = settings.topic(TOTALS)
+        self._prefix = settings.topic_prefix
         self._tiers: Tiers = {}
         self._points: list[Point] = []
         self._entries: list[Entry] = []
@@ -97,7 +98,7 @@ class StepBuilder:
                 self._points += points_of(document, everything=everything)
             except UNUSABLE as error:
                 unreadable.append((record, _reason(error)))
-        self._entries += (aside(record, reason) for record, reason in unreadable)
+        self._entries += (aside(record, reason, self._prefix) for record, reason in unreadable)
         return Step(self._points, self._entries, unreadable, dict(topics))
 
     def _readings(self, place: Place, value: bytes) -> None:
@@ -147,11 +148,18 @@ def place_of(record: Record) -> Place:
     return Place(record.topic, record.partition, record.offset)
 
 
-def aside(record: Record, reason: str) -> Refused:
-    """Return the entry for a record that cannot be read; it yields to what another process said of the same one."""
+def aside(record: Record, reason: str, topic_prefix: str) -> Refused:
+    """Return the entry for a record that cannot be read; it yields to what another process said of the same one.
+
+    Dead letters name topics without `topic_prefix`.
+    """
     value = cast("bytes", record.value or b"")
     shown = value.decode(errors="replace") if len(value) <= SHOWN_BYTES else None
-    where: dict[str, Any] = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    where: dict[str, Any] = {
+        "topic": record.topic.removeprefix(topic_prefix),
+        "partition": record.partition,
+        "offset": record.offset,
+    }
     if shown is None:
         where["sha256"] = hashlib.sha256(value).hexdigest()
     return Refused(

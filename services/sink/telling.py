@@ -36,6 +36,11 @@ class Figures:
         self._progress = progress
         self._process = settings.instance or "sink"
         self._records = self._points = self._unreadable = 0
+        for one in progress.partitions:
+            # Asked for when they are read, so that they are true while the sink waits for the store too.
+            labels = one.topic, str(one.partition)
+            _LAG.labels(*labels).set_function(lambda one=one: progress.partitions[one].lag)
+            _STALLED.labels(*labels).set_function(lambda one=one: progress.is_stalled(one))
 
     def wrote(self, topics: dict[str, int], step: Step) -> None:
         """Count a step that is written: its records by topic, its points, what was passed over."""
@@ -51,14 +56,6 @@ class Figures:
     def refused(self, code: str) -> None:
         """Count a refusal of the store."""
         _REFUSALS.labels(code).inc()
-
-    def show(self) -> None:
-        """Set the gauges of all partitions."""
-        now = time.monotonic()
-        for partition, one in self._progress.partitions.items():
-            labels = partition.topic, str(partition.partition)
-            _LAG.labels(*labels).set(one.lag)
-            _STALLED.labels(*labels).set(one.state(now) == "stalled")
 
     def heartbeat(self) -> Heartbeat:
         """Return what the sink says of itself now."""

@@ -191,9 +191,14 @@ def points_of_readings(readings: Readings) -> list[Point]:
     """Return a point for each reading of a message, as it was accepted; none for a tick.
 
     Of two distinct values at one revision the series keeps the later written; the computation decides by arrival.
+    Raises ValueError or IndexError where the columns do not fit each other.
     """
     found: list[Point] = []
+    if readings.batches and readings.enterprise is None:
+        raise ValueError("batches without an enterprise")
     for batch in readings.batches:
+        if min(batch.i, default=0) < 0:
+            raise ValueError(f"batch {batch.batch!r}: column i has a negative place")
         meters = [name if "." in name else f"{readings.enterprise}.{name}" for name in batch.meters]
         first = [(name, "0") for name in meters]
         steps = [10**scale for scale in batch.scale]

@@ -136,7 +136,7 @@ def test_a_meters_day_comes_from_its_own_document_and_an_enterprises_from_its_mo
 
 
 def test_a_meters_day_says_its_own_status_else_that_of_all_hours() -> None:
-    hours = {"qty.steam": dict.fromkeys(range(24), 1)}
+    hours: dict[str, dict[int, int | None]] = {"qty.steam": dict.fromkeys(range(24), 1)}
     whole = document("2018-01-01", dict(hours), [1], entity="meter/a.b", settled=tuple(range(24)))
     assert by_key(points_of(whole, everything=False))["day", "2018-01-01", "qty.steam"][5] == 1.0
     whole.own = {"2018-01-01": Own("provisional")}
@@ -212,6 +212,25 @@ def test_readings_carry_their_revision_their_quality_and_whether_they_are_void()
         Point("reading", ("steel.e02", "3"), 30, (None, 0.0, 1.0)),
     ]
     assert points_of_readings(Readings(1, 1, tick=5)) == []
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        Batch("b", "gw", 0, ["m"], [0], [-1], [1], [1]),
+        Batch("b", "gw", 0, ["m"], [0], [1], [1], [1]),
+        Batch("b", "gw", 0, ["m"], [0], [0], [1, 2], [1]),
+        Batch("b", "gw", 0, ["m"], [0], [0, 0], [1, 2], [1, 2], [0]),
+    ],
+)
+def test_columns_that_do_not_fit_are_refused(batch: Batch) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        points_of_readings(Readings(1, 1, "steel", [batch]))
+
+
+def test_batches_of_nobody_are_refused() -> None:
+    with pytest.raises(ValueError, match="enterprise"):
+        points_of_readings(Readings(1, 1, None, [Batch("b", "gw", 0, ["m"], [0], [0], [1], [1])]))
 
 
 def condition(**changes: Any) -> Condition:
