@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.messages import encode
-from schemas.partitioner import partition_of, partition_of_key
+from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
 from streams.agents.sending import BATCH_BYTES, send_all
@@ -201,13 +201,13 @@ class Partition:
     def _by_partition(self, effects: Effects) -> dict[tuple[str, int], list[tuple[bytes, bytes | None]]]:
         settings = self._settings
         found: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
-        for topic, entity, key, value in effects.outputs:
-            found[topic, partition_of(entity, settings.partitions)].append((key, value))
-        by_name = {(settings.topic(_TOPIC[topic]), number): records for (topic, number), records in found.items()}
+        # All that is an enterprise's lives in the partition of its readings.
+        for topic, _, key, value in effects.outputs:
+            found[settings.topic(_TOPIC[topic]), self.number].append((key, value))
         for each in effects.rejected:
             place = settings.topic(REJECTED), partition_of_key(each.source, settings.partitions)
-            by_name.setdefault(place, []).append((each.source.encode(), encode(each)))
-        return by_name
+            found[place].append((each.source.encode(), encode(each)))
+        return found
 
     async def abort(self) -> None:
         """Give up an open transaction, if Kafka still answers."""

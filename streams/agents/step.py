@@ -5,6 +5,7 @@ rebalance: the first are dropped by their generation, the second by the partitio
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -22,6 +23,9 @@ from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableE
 
 STEP_LIMIT_S = 60.0
 IDLE_S = 0.05
+PAUSE_S = 0.01
+# While a backlog streams in, a step goes on gathering for so many times its usual length: fewer, larger steps cost less.
+LONGEST_GATHER = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -39,23 +43,54 @@ class Steps:
         self._generation: int | None = None
         self._last_generation: int | None = None
         self._busy = asyncio.Lock()
+        self._waiting: list[Any] = []
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
         self._source = settings.topic(READINGS)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
 
-    async def run(self, stream: Any) -> None:
-        """Make steps of a stream's events for ever; the whole body of the agent."""
-        async for events in stream.noack_take(self._settings.step_messages, within=self._settings.step_s):
-            await self._guarded(events)
+    async def take(self, stream: Any) -> None:
+        """Keep what the stream hands over for the next step, for ever; the whole body of the agent."""
+        async for event in stream.noack().events():
+            self._waiting.append(event)
+            self._arrived.set()
+            if len(self._waiting) >= self._settings.step_messages:
+                self._room.clear()
+                await self._room.wait()
 
-    async def run_idle(self) -> None:
-        """Make steps for reported values and queued recomputation while no readings come; for ever."""
+    async def run(self) -> None:
+        """Make steps of what has come, of reported values and of queued recomputation, for ever."""
         while True:
-            await asyncio.sleep(IDLE_S)
-            if self._plans.snapshot is not self._follower.snapshot or any(
-                each.pending or each.waiting for each in self.partitions.values()
-            ):
-                await self._guarded([])
+            await self._gather()
+            events, self._waiting = self._waiting, []
+            self._room.set()
+            if events or self._asked():
+                await self._guarded(events)
+
+    async def _gather(self) -> None:
+        """Return when a step is due: its time is up and nothing more is just coming in, or it is as large as allowed."""
+        self._arrived.clear()
+        if not self._waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), IDLE_S)
+            if not self._waiting:
+                return
+        loop, most = asyncio.get_running_loop(), self._settings.step_messages
+        due = loop.time() + self._settings.step_s
+        latest = due + LONGEST_GATHER * self._settings.step_s
+        while len(self._waiting) < most:
+            count = len(self._waiting)
+            await asyncio.sleep(PAUSE_S)
+            now = loop.time()
+            if now >= latest or (now >= due and len(self._waiting) == count):
+                return
+
+    def _asked(self) -> bool:
+        """Tell whether there is something to do without new readings."""
+        return self._plans.snapshot is not self._follower.snapshot or any(
+            each.pending or each.waiting for each in self.partitions.values()
+        )
 
     async def _guarded(self, events: list[Any]) -> None:
         try:

@@ -35,10 +35,12 @@ _WAITING = Gauge("qingyu_worker_recomputing", "Pieces of recomputation queued af
 
 def faust_app(settings: Settings, role: str) -> faust.App:
     """Return the Faust application of a role, which gives assignment and stream and nothing else."""
+    folder = settings.data / "faust" / role
+    folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         settings.group(role),
         broker=[f"kafka://{address}" for address in settings.kafka.split(",")],
-        datadir=str(settings.data / "faust" / role),
+        datadir=str(folder),
         store="memory://",
         autodiscover=False,
         web_enabled=False,
@@ -111,16 +113,22 @@ class EnterpriseWorker:
         )
         steps = self._steps = Steps(app, settings, self._follower)
 
+        started = asyncio.Event()
+
         @app.agent(topic, name="enterprise", concurrency=1)
         async def enterprise(stream: Any) -> None:
             while not await self._follower.start(30.0):
                 _log.warning("waiting for the registry topic")
-            await steps.run(stream)
+            started.set()
+            await steps.take(stream)
 
-        app.task(self._watched(steps.run_idle))
+        async def run() -> None:
+            await started.wait()
+            await steps.run()
+
+        app.task(self._watched(run))
         app.task(self._watched(steps.read_reports))
         app.task(self._watched(self._beat))
-        os.makedirs(settings.data / "faust" / "worker", exist_ok=True)
         worker = faust.Worker(app, loglevel="ERROR", redirect_stdouts=False, logging_config=None)
         worker.execute_from_commandline()
         raise SystemExit(0)

@@ -101,64 +101,64 @@ def meter_documents(
 ) -> list[CalendarDocument]:
     """Return the day documents of the meters at `places`; hours without a status are not known yet and stay None."""
     hours = children_of(day)
-    open_hours = [index for index, each in enumerate(status) if each is None]
-    expected = np.stack([table.expected_ms(hour.start_ms, hour.start_ms + HOUR_MS) for hour in (hours[0],)])[0]
-    whole_day = bool((expected[places] == HOUR_MS).all()) and bool((table.to_ms[places] >= hours[-1].end_ms).all())
-    columns = block.cells[:, :, places]
-    columns = columns.transpose(2, 0, 1)
-    some = (columns[:, 2] + columns[:, 3]) > 0
-    rows = columns.tolist()
-    present = some.tolist()
+    period = window(day)
+    edges = np.array([hour.start_ms for hour in hours], np.int64)[:, None]
+    cells = block.cells[:, :, places]
+    to_ms, from_ms = table.to_ms[places], table.from_ms[places]
+    expected = np.clip(np.minimum(to_ms, edges + HOUR_MS) - np.maximum(from_ms, edges), 0, None)
+    numbers = np.stack(
+        (cells[0], cells[1], expected * MICRO_PER_MS, cells[2] * MICRO_PER_MS, cells[3] * MICRO_PER_MS, cells[4])
+    )
+    here = np.empty(numbers.shape, bool)
+    here[:2] = (cells[2] + cells[3]) > 0
+    here[2:5] = np.array([each is not None for each in status], bool)[:, None]
+    here[5] = cells[4] > 0
+    latest = cells[4].max(axis=0).tolist()
+    rows = _with_gaps(numbers, here)
     late = REVISED in status
     found: list[CalendarDocument] = []
-    period = window(day)
-    for row, place in enumerate(places):
-        amount, estimated, measured_ms, estimated_ms, known = rows[row]
-        here = present[row]
-        if not all(here):
-            amount = [value if is_ else None for value, is_ in zip(amount, here, strict=True)]
-            estimated = [value if is_ else None for value, is_ in zip(estimated, here, strict=True)]
-        if whole_day:
-            expected_row: list[int | None] = [HOUR_MS * MICRO_PER_MS] * 24
-        else:
-            expected_row = [
-                max(min(int(table.to_ms[place]), hour.end_ms) - max(int(table.from_ms[place]), hour.start_ms), 0)
-                * MICRO_PER_MS
-                for hour in hours
-            ]
-        measured_row: list[int | None] = [value * MICRO_PER_MS for value in measured_ms]
-        estimated_row: list[int | None] = [value * MICRO_PER_MS for value in estimated_ms]
-        known_row: list[int | None] = [value or None for value in known]
-        for index in open_hours:
-            expected_row[index] = measured_row[index] = estimated_row[index] = None
-        latest = max(known) or None
-        carrier = table.meters[place].carrier
+    for place, (amount, estimated, expected_s, measured_s, estimated_s, known), last in zip(
+        places, rows, latest, strict=True
+    ):
         own_status = status
         if late:
             own_status = [
                 None if was is None else status_of(hour, arrived, now_ms, graces)
-                for hour, was, arrived in zip(hours, status, known_row, strict=True)
+                for hour, was, arrived in zip(hours, status, known, strict=True)
             ]
+        own = Own(status_of(period, last or None, now_ms, graces))
+        meter = table.meters[place]
+        names = table.metric_names[place]
+        metrics = dict(zip(names, (amount, estimated, expected_s, measured_s, estimated_s), strict=True))
         found.append(
             CalendarDocument(
                 VERSION,
-                table.meters[place].entity,
+                meter.entity,
                 day,
                 "hour",
-                {
-                    "qty." + carrier: amount,
-                    f"qty.{carrier}.estimated": estimated,
-                    "time.expected." + carrier: expected_row,
-                    "time.measured." + carrier: measured_row,
-                    "time.estimated." + carrier: estimated_row,
-                },
+                metrics,
                 own_status,
                 touched,
                 registry,
                 None,
                 [made_from],
-                {day: Own(status_of(period, latest, now_ms, graces))},
-                known_row,
-            )
+                {day: own},
+                known,
+            )  # fmt: skip
         )
     return found
+
+
+def _with_gaps(numbers: npt.NDArray[np.int64], here: npt.NDArray[np.bool_]) -> list[list[list[int | None]]]:
+    """Return numbers of shape (rows, 24, meters) as lists by meter, then row, None where they are not here."""
+    some = here.any(axis=(0, 2)).nonzero()[0]
+    if not len(some):
+        return [[[None] * 24] * len(numbers) for _ in range(numbers.shape[2])]
+    first, end = int(some[0]), int(some[-1]) + 1
+    inner = numbers[:, first:end].transpose(2, 0, 1)
+    if not here[:, first:end].all():
+        return np.where(here, numbers, None).transpose(2, 0, 1).tolist()
+    # Converting integers alone is far cheaper than objects; what surrounds them is the hours not yet known.
+    before: list[int | None] = [None] * first
+    after: list[int | None] = [None] * (24 - end)
+    return [[before + row + after for row in meter] for meter in inner.tolist()]

@@ -4,6 +4,7 @@ Children are absolute values, never increments, so writing one twice changes not
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from schemas.messages import VERSION, CalendarDocument, Own
 from schemas.windows import CHILD_KIND, Window, WindowKind, children, children_of, window
@@ -111,7 +112,7 @@ def whole(values: Sequence[int | None]) -> int | None:
 
 def latest_known(document: CalendarDocument, of: slice | None = None) -> int | None:
     """Return the latest arrival [epoch ms] among the children's readings, None for none."""
-    return max((known for known in document.known[of or slice(None)] if known is not None), default=None)
+    return max(filter(None, document.known[of or slice(None)]), default=None)
 
 
 def quarters_of(year: str) -> tuple[tuple[Window, slice], ...]:
@@ -121,6 +122,11 @@ def quarters_of(year: str) -> tuple[tuple[Window, slice], ...]:
 
 def windows_in(document: CalendarDocument) -> tuple[tuple[Window, slice], ...]:
     """Return the windows a document speaks for as a whole, with their children: its own, and of a year the quarters."""
-    own = window(document.period)
-    mine = (own, slice(0, len(document.status)))
-    return (mine, *quarters_of(document.period)) if own.kind == "year" else (mine,)
+    return _windows_in(document.period)
+
+
+@lru_cache(maxsize=4096)
+def _windows_in(name: str) -> tuple[tuple[Window, slice], ...]:
+    own = window(name)
+    mine = (own, slice(0, children(own)))
+    return (mine, *quarters_of(name)) if own.kind == "year" else (mine,)

@@ -4,6 +4,9 @@ For a register they are the last valid reading before the hour and the first one
 for an interval meter the readings of neighbouring hours whose slots reach into this one.
 """
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from schemas.windows import HOUR_MS
@@ -12,11 +15,29 @@ from streams.domain.metering import MeterTable, usable
 from streams.domain.work import Work
 
 
-def placed(table: MeterTable, hour: Hour) -> Rows:
+class Placed(NamedTuple):
+    """An hour's rows on a meter table, and by place the index of each meter's first and last valid row (-1: none)."""
+
+    rows: Rows
+    first: Ints
+    last: Ints
+
+
+def placed(table: MeterTable, hour: Hour) -> Placed:
     """Return an hour's rows with `meter` as places in the table and values at the table's scales.
 
     Meters that the table does not have are left out.
     """
+    memo = hour.memo
+    if memo and memo[0] is table:
+        return memo[1]
+    rows = _placed(table, hour)
+    found = Placed(rows, *_first_and_last(rows, len(table.ids)))
+    memo[:] = table, found
+    return found
+
+
+def _placed(table: MeterTable, hour: Hour) -> Rows:
     rows = hour.rows
     if hour.meters == table.ids:
         places = rows.meter
@@ -35,10 +56,10 @@ def placed(table: MeterTable, hour: Hour) -> Rows:
         value = value * 10 ** np.maximum(finer, 0)
     if (finer < 0).any():
         value = value // 10 ** np.maximum(-finer, 0)
-    return rows._replace(meter=places, v=value)
+    return rows.replaced(meter=places, v=value)
 
 
-def first_and_last(rows: Rows, meters: int) -> tuple[Ints, Ints]:
+def _first_and_last(rows: Rows, meters: int) -> tuple[Ints, Ints]:
     """Return, by place, the index of a meter's first and last valid row, -1 where it has none; shape (meters,).
 
     `rows` are sorted by time within each meter.
@@ -54,14 +75,14 @@ def first_and_last(rows: Rows, meters: int) -> tuple[Ints, Ints]:
 def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
     """Return the rows outside the hour at `start_ms` that `metering.measure` needs beside the hour's own."""
     parts: list[Rows] = []
-    if table.register.any():
+    if table.any_register:
         parts.append(_register_edge(work, table, start_ms, after=False))
         parts.append(_register_edge(work, table, start_ms, after=True))
     for hours, sign in ((table.hours_before, -1), (table.hours_after, 1)):
         for distance in range(1, hours + 1):
             hour = work.hour(start_ms + sign * distance * HOUR_MS)
             if hour is not None:
-                rows = placed(table, hour)
+                rows = placed(table, hour).rows
                 rows = rows.take(~table.register[rows.meter])
                 begin = rows.t - np.where(table.end_stamped[rows.meter], table.step_ms[rows.meter], 0)
                 reach = (begin < start_ms + HOUR_MS) & (begin + table.step_ms[rows.meter] > start_ms)
@@ -72,31 +93,48 @@ def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
 def _register_edge(work: Work, table: MeterTable, start_ms: int, *, after: bool) -> Rows:
     wanted: Bools = table.register.copy()
     parts: list[Rows] = []
-    near = work.hour(start_ms + (HOUR_MS if after else -HOUR_MS))
-    if near is not None:
-        _take_edge(table, near, wanted, parts, after=after)
+    for hour in _hours_towards(work, start_ms, after=after):
+        _take_edge(table, hour, wanted, parts, after=after)
         if not wanted.any():
             return join(parts)
-    if after and not work.any_hour_after(start_ms):
-        return join(parts)
+    if not parts:
+        return NO_ROWS  # nothing at all lies on that side
     for place in np.flatnonzero(wanted).tolist():
-        at = work.hour_with(table.ids[place], start_ms, after=after)
-        while at is not None:
-            hour = work.hour(at)
+        found = _hour_with_valid(work, table, place, start_ms, after=after)
+        if found is not None:
             one = np.zeros(len(wanted), bool)
             one[place] = True
-            if hour is not None:
-                _take_edge(table, hour, one, parts, after=after)
-            if not one[place]:
-                break
-            at = work.hour_with(table.ids[place], at, after=after)
-    return join(parts) if parts else NO_ROWS
+            _take_edge(table, found, one, parts, after=after)
+    return join(parts)
+
+
+def _hours_towards(work: Work, start_ms: int, *, after: bool) -> Iterator[Hour]:
+    """Yield the neighbouring hour, then the nearest one that has any readings, as far as they exist."""
+    near = work.hour(start_ms + (HOUR_MS if after else -HOUR_MS))
+    if near is not None:
+        yield near
+        return
+    at = work.next_hour(start_ms, after=after)
+    hour = work.hour(at) if at is not None else None
+    if hour is not None:
+        yield hour
+
+
+def _hour_with_valid(work: Work, table: MeterTable, place: int, start_ms: int, *, after: bool) -> Hour | None:
+    """Return the nearest hour on one side in which a meter has a valid reading."""
+    meter = table.ids[place]
+    at = work.hour_with(meter, start_ms, after=after)
+    while at is not None:
+        hour = work.hour(at)
+        if hour is not None and usable(hour.of(meter)).any():
+            return hour
+        at = work.hour_with(meter, at, after=after)
+    return None
 
 
 def _take_edge(table: MeterTable, hour: Hour, wanted: Bools, parts: list[Rows], *, after: bool) -> None:
     """Add the edge rows of the wanted meters that an hour has, and strike them off."""
-    rows = placed(table, hour)
-    first, last = first_and_last(rows, len(wanted))
+    rows, first, last = placed(table, hour)
     edge = first if after else last
     found = np.flatnonzero(wanted & (edge >= 0))
     if len(found):
@@ -107,21 +145,18 @@ def _take_edge(table: MeterTable, hour: Hour, wanted: Bools, parts: list[Rows], 
 def reach_of(work: Work, table: MeterTable, start_ms: int, places: Ints, *, after: bool) -> int:
     """Return the farthest hour [epoch ms] that a change at the edge of these registers reaches."""
     farthest = start_ms
-    for place in places.tolist():
-        at = _edge_hour(work, table, place, start_ms, after=after)
-        if at is not None:
-            farthest = max(farthest, at) if after else min(farthest, at)
+    wanted = np.zeros(len(table.ids), bool)
+    wanted[places] = True
+    seen = False
+    for hour in _hours_towards(work, start_ms, after=after):
+        seen = True
+        before = int(wanted.sum())
+        _take_edge(table, hour, wanted, [], after=after)
+        if int(wanted.sum()) < before:
+            farthest = hour.start_ms
+    if seen:
+        for place in np.flatnonzero(wanted).tolist():
+            found = _hour_with_valid(work, table, place, start_ms, after=after)
+            if found is not None:
+                farthest = max(farthest, found.start_ms) if after else min(farthest, found.start_ms)
     return farthest
-
-
-def _edge_hour(work: Work, table: MeterTable, place: int, start_ms: int, *, after: bool) -> int | None:
-    near = start_ms + (HOUR_MS if after else -HOUR_MS)
-    meter = table.ids[place]
-    hour = work.hour(near)
-    at = near if hour is not None and meter in hour.meters else work.hour_with(meter, start_ms, after=after)
-    while at is not None:
-        hour = work.hour(at)
-        if hour is not None and usable(hour.of(meter)).any():
-            return at
-        at = work.hour_with(meter, at, after=after)
-    return None

@@ -15,7 +15,7 @@ from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.enterprise_alarms import watch_enterprise
-from streams.domain.hour import Hour, Ints, Rows, join, merge
+from streams.domain.hour import Bools, Hour, Ints, Rows, join, merge
 from streams.domain.indicator import own_values
 from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
 from streams.domain.plan import Plan
@@ -123,20 +123,14 @@ class EnterpriseFold:
         """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
         if before is None:
             return registers, registers
-        ends: list[list[tuple[Ints, ...]]] = []
-        for hour in (before, after):
-            rows = edges.placed(self.table, hour)
-            ends.append([
-                (
-                    edge[registers] >= 0, rows.t[edge[registers]], rows.v[edge[registers]],
-                    rows.q[edge[registers]], rows.received[edge[registers]],
-                )
-                for edge in edges.first_and_last(rows, len(self.table.ids))
-            ])  # fmt: skip
-        moved = [
-            np.logical_or.reduce([old != new for old, new in zip(ends[0][side], ends[1][side], strict=True)])
-            for side in (0, 1)
-        ]
+        old, new = edges.placed(self.table, before), edges.placed(self.table, after)
+        moved: list[Bools] = []
+        for one, other in ((old.first[registers], new.first[registers]), (old.last[registers], new.last[registers])):
+            gone = (one < 0) != (other < 0)
+            if len(old.rows) and len(new.rows):
+                # Instant, value, quality and arrival; a row that is not there is compared as any, `gone` decides then.
+                gone |= (old.rows.columns[1:, one] != new.rows.columns[1:, other]).any(axis=0)
+            moved.append(gone)
         return registers[moved[0]], registers[moved[1]]
 
     def _touch_slots(self, meters: tuple[str, ...], rows: Rows) -> None:
@@ -156,8 +150,8 @@ class EnterpriseFold:
         hour = self.work.hour(start_ms)
         outside = edges.around(self.work, self.table, start_ms)
         if hour is None:
-            return measure(self.table, start_ms, outside) if len(outside.t) else nothing(self.table)
-        return measure(self.table, start_ms, join([edges.placed(self.table, hour), outside]))
+            return measure(self.table, start_ms, outside) if len(outside) else nothing(self.table)
+        return measure(self.table, start_ms, join([edges.placed(self.table, hour).rows, outside]))
 
     def _day(self, day: Window, hours: list[int]) -> bool:
         """Compute hours of a day; return whether the day's document changed."""

@@ -6,8 +6,8 @@ received stands (received at once: the smaller) and the second is kept as a conf
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,34 +19,78 @@ VOID = 255  # stands in the quality column of a void, whose value is 0
 _INSTANT_BITS = 24  # an hour has 3.6 million milliseconds, which 22 bits hold; two more for safety
 
 
-class Rows(NamedTuple):
-    """Readings by column, each of shape (rows,): `meter` indexes a list of meter ids, `t` epoch ms, `v` at a scale."""
+class Rows:
+    """Readings by column, held as one array of shape (6, rows), so that choosing rows is one operation.
 
-    meter: Ints
-    t: Ints
-    v: Ints
-    rev: Ints
-    q: Ints
-    received: Ints
+    The columns are `meter` (index into a list of meter ids), `t` [epoch ms], `v` (integer at the meter's scale), `rev`,
+    `q` (quality, or VOID) and `received` [epoch ms].
+    """
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Ints) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return self.columns.shape[1]
+
+    @property
+    def meter(self) -> Ints:
+        """Index of the meter of each row."""
+        return self.columns[0]
+
+    @property
+    def t(self) -> Ints:
+        """Instant of each row [epoch ms]."""
+        return self.columns[1]
+
+    @property
+    def v(self) -> Ints:
+        """Value of each row, an integer at its meter's scale."""
+        return self.columns[2]
+
+    @property
+    def rev(self) -> Ints:
+        """Revision of each row."""
+        return self.columns[3]
+
+    @property
+    def q(self) -> Ints:
+        """Quality of each row as an index into QUALITIES, VOID for a void."""
+        return self.columns[4]
+
+    @property
+    def received(self) -> Ints:
+        """Arrival of each row [epoch ms]."""
+        return self.columns[5]
 
     def take(self, which: Ints | Bools) -> "Rows":
         """Return the rows that an index or mask chooses."""
-        return Rows(*(column[which] for column in self))
+        return Rows(self.columns[:, which])
+
+    def replaced(self, *, meter: Ints | None = None, v: Ints | None = None) -> "Rows":
+        """Return the rows with other meters, other values, or both."""
+        columns = self.columns.copy()
+        if meter is not None:
+            columns[0] = meter
+        if v is not None:
+            columns[2] = v
+        return Rows(columns)
 
 
 def rows_of(columns: Sequence[Sequence[int]]) -> Rows:
-    """Return rows from six sequences of integers in the order of Rows."""
-    return Rows(*(np.array(column, np.int64) for column in columns))
+    """Return rows from six sequences of integers in the order of the columns of Rows."""
+    return Rows(np.array(columns, np.int64).reshape(6, -1))
 
 
-NO_ROWS = Rows(*(np.zeros(0, np.int64) for _ in range(6)))
+NO_ROWS = Rows(np.zeros((6, 0), np.int64))
 
 
 def join(parts: Sequence[Rows]) -> Rows:
     """Return all rows of `parts` one after the other."""
     if len(parts) == 1:
         return parts[0]
-    return Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True))) if parts else NO_ROWS
+    return Rows(np.concatenate([part.columns for part in parts], axis=1)) if parts else NO_ROWS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +106,7 @@ class Hour:
     scales: tuple[int, ...]
     rows: Rows
     conflicts: Rows
+    memo: list[Any] = field(default_factory=list[Any], repr=False)  # what others derived from it, kept beside it
 
     @staticmethod
     def empty(start_ms: int) -> "Hour":
@@ -82,18 +127,18 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
     values finer; a coarser one is made as fine as the kept.
     """
     hour, rows = _on_one_list(hour, meters, scales, rows)
-    kept = len(hour.rows.t)
-    both = join([hour.rows, hour.conflicts, rows]) if len(hour.conflicts.t) else join([hour.rows, rows])
+    kept = len(hour.rows)
+    both = join([hour.rows, hour.conflicts, rows]) if len(hour.conflicts) else join([hour.rows, rows])
     key = (both.meter << _INSTANT_BITS) + (both.t - hour.start_ms)
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    if len(hour.conflicts.t) == 0 and not (ordered[1:] == ordered[:-1]).any():
+    if len(hour.conflicts) == 0 and not (ordered[1:] == ordered[:-1]).any():
         changed = frozenset(hour.meters[m] for m in np.unique(rows.meter).tolist())
         return Hour(hour.start_ms, hour.meters, hour.scales, both.take(order), NO_ROWS), changed
     chosen, conflicts = _resolve(key, both)
-    old = kept + len(hour.conflicts.t)
+    old = kept + len(hour.conflicts)
     touched = {*both.meter[chosen[chosen >= kept]].tolist(), *both.meter[conflicts[conflicts >= old]].tolist()}
-    if len(conflicts) != len(hour.conflicts.t) or (conflicts < kept).any():
+    if len(conflicts) != len(hour.conflicts) or (conflicts < kept).any():
         touched |= set(np.setxor1d(both.meter[conflicts], hour.conflicts.meter).tolist())
         touched |= set(both.meter[conflicts[conflicts < kept]].tolist())
     changed = frozenset(hour.meters[m] for m in touched)
@@ -124,13 +169,13 @@ def _on_one_list(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows:
 def _moved(
     rows: Rows, meters: Sequence[str], scales: Sequence[int], place: dict[str, int], finest: dict[str, int]
 ) -> Rows:
-    if not len(rows.t):
+    if not len(rows):
         return rows
-    moved = rows._replace(meter=np.array([place[meter] for meter in meters], np.int64)[rows.meter])
+    new_meter = np.array([place[meter] for meter in meters], np.int64)[rows.meter]
     powers = [10 ** (finest[meter] - scale) for meter, scale in zip(meters, scales, strict=True)]
     if any(power != 1 for power in powers):
-        moved = moved._replace(v=rows.v * np.array(powers, np.int64)[rows.meter])
-    return moved
+        return rows.replaced(meter=new_meter, v=rows.v * np.array(powers, np.int64)[rows.meter])
+    return rows.replaced(meter=new_meter)
 
 
 def _resolve(key: Ints, both: Rows) -> tuple[Ints, Ints]:

@@ -153,15 +153,13 @@ def _columns(batch: Batch) -> Readable:
     voids = None in values
     try:
         plain = [0 if value is None else value for value in values] if voids else values
-        zeros = np.zeros(count, np.int64)
-        rows = Rows(
-            np.array(batch.i, np.int64),
-            np.array(batch.t, np.int64),
-            np.array(plain, np.int64),
-            zeros if revision is None else np.array(revision, np.int64),
-            zeros if quality is None else np.array(quality, np.int64),
-            np.full(count, batch.received, np.int64),
-        )
+        columns = np.zeros((6, count), np.int64)
+        columns[0], columns[1], columns[2], columns[5] = batch.i, batch.t, plain, batch.received
+        if revision is not None:
+            columns[3] = revision
+        if quality is not None:
+            columns[4] = quality
+        rows = Rows(columns)
     except OverflowError as error:
         raise UnusableError("out_of_range", f"a number does not fit 64 bits: {error}") from error
     if count:

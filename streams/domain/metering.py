@@ -82,7 +82,24 @@ class MeterTable:
         self.from_ms = np.array([meter.from_ms for meter in meters], np.int64)
         self.to_ms = np.array([meter.to_ms for meter in meters], np.int64)
         self.factor = np.array([meter.multipliers[0].micro_per_count for meter in meters], np.int64)
+        self.any_register = bool(self.register.any())
+        self.all_register = bool(self.register.all())
         self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
+        self.any_changing = bool(self.changing.any())
+
+    @cached_property
+    def metric_names(self) -> tuple[tuple[str, ...], ...]:
+        """Return, by place, the metrics of a meter: its quantity, the estimated part, and its three times."""
+        return tuple(
+            (
+                f"qty.{meter.carrier}",
+                f"qty.{meter.carrier}.estimated",
+                f"time.expected.{meter.carrier}",
+                f"time.measured.{meter.carrier}",
+                f"time.estimated.{meter.carrier}",
+            )  # fmt: skip
+            for meter in self.meters
+        )
 
     @cached_property
     def hours_before(self) -> int:
@@ -116,7 +133,7 @@ class MeterTable:
     def factors(self, place: Ints, at_ms: Ints) -> Ints:
         """Return the 1e-6 carrier units of one count of each meter at an instant, both of shape (rows,)."""
         factor = self.factor[place]
-        if self.changing.any():
+        if self.any_changing:
             for row in np.flatnonzero(self.changing[place]).tolist():
                 for since, value in self.meters[int(place[row])].multipliers:
                     if since <= at_ms[row]:
@@ -192,7 +209,7 @@ def _register_spans(table: MeterTable, rows: Rows, register: Bools) -> tuple[Int
         if int(np.abs(difference).max()) * int(np.abs(factor).max()) > _AMOUNT_LIMIT:
             over = np.flatnonzero(np.abs(difference) > _AMOUNT_LIMIT // np.abs(factor))
             reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
-        if table.changing.any():
+        if table.any_changing:
             changed = np.flatnonzero(factor != table.factors(place, rows.t[b] - 1))
             reasons.update(dict.fromkeys(changed.tolist(), MULTIPLIER_CHANGE))
     return a, b, amount, reasons

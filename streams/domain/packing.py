@@ -4,16 +4,19 @@ Equal hours pack to equal bytes. The first byte is the version of the form.
 """
 
 import struct
+from bisect import bisect_left
 
 import numpy as np
 import zstandard
 
-from streams.domain.hour import NO_ROWS, Hour, Ints, Rows
+from streams.domain.hour import NO_ROWS, Hour, Rows
 
 FORM = 1
 _HEAD = struct.Struct("<BqHII")  # form, start [epoch ms], meters, rows, conflicts
 _WIDTHS = (np.dtype("i1"), np.dtype("<i2"), np.dtype("<i4"), np.dtype("<i8"))
 _LIMITS = tuple(np.iinfo(width).max for width in _WIDTHS)
+_COLUMN = struct.Struct("<Bq")
+_TIMES = (1, 5)  # columns t and received are written against the hour's start
 _compress = zstandard.ZstdCompressor(level=1, write_checksum=True, write_content_size=True).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 
@@ -26,13 +29,13 @@ def pack(hour: Hour) -> bytes:
     """Return the bytes of an hour."""
     names = "\n".join(hour.meters).encode()
     parts = [
-        _HEAD.pack(FORM, hour.start_ms, len(hour.meters), len(hour.rows.t), len(hour.conflicts.t)),
+        _HEAD.pack(FORM, hour.start_ms, len(hour.meters), len(hour.rows), len(hour.conflicts)),
         struct.pack("<I", len(names)),
         names,
         bytes(hour.scales),
     ]
     for rows in (hour.rows, hour.conflicts):
-        if len(rows.t):
+        if len(rows):
             _put_rows(parts, rows, hour.start_ms)
     return _compress(b"".join(parts))
 
@@ -59,42 +62,31 @@ def unpack(data: bytes) -> Hour:
 
 
 def _put_rows(parts: list[bytes], rows: Rows, start_ms: int) -> None:
-    for column, base in zip(rows, (0, start_ms, 0, 0, 0, start_ms), strict=True):
-        _put_column(parts, column, base)
-
-
-def _put_column(parts: list[bytes], column: Ints, base: int) -> None:
-    """Write a column as (kind, first value, body): kind 4 says that all values are equal and there is no body."""
-    first = int(column[0])
-    if (column == first).all():
-        parts.append(struct.pack("<Bq", 4, first - base))
-        return
-    steps = np.diff(column)
+    """Write each column as (kind, first value, body): kind 4 says that all values are equal and there is no body."""
     # A difference of far values may wrap around; the sum on reading wraps back.
-    top = max(int(steps.max()), -int(steps.min()) - 1)
-    kind = 0
-    while top > _LIMITS[kind]:
-        kind += 1
-    parts.append(struct.pack("<Bq", kind, first - base))
-    parts.append(steps.astype(_WIDTHS[kind]).tobytes())
+    steps = np.diff(rows.columns, axis=1)
+    first = rows.columns[:, 0].tolist()
+    top = steps.max(axis=1, initial=0).tolist()
+    low = steps.min(axis=1, initial=0).tolist()
+    for column in range(6):
+        kind = 4
+        if top[column] or low[column]:
+            kind = bisect_left(_LIMITS, max(top[column], -low[column] - 1))
+        parts.append(_COLUMN.pack(kind, first[column] - (start_ms if column in _TIMES else 0)))
+        if kind != 4:
+            parts.append(steps[column].astype(_WIDTHS[kind]).tobytes())
 
 
 def _get_rows(raw: bytes, at: int, count: int, start_ms: int) -> tuple[Rows, int]:
     if not count:
         return NO_ROWS, at
-    columns: list[Ints] = []
-    for base in (0, start_ms, 0, 0, 0, start_ms):
-        kind, first = struct.unpack_from("<Bq", raw, at)
-        at += 9
-        if kind == 4:
-            columns.append(np.full(count, first + base, np.int64))
-            continue
-        width = _WIDTHS[kind]
-        steps = np.frombuffer(raw, width, count - 1, at)
-        at += width.itemsize * (count - 1)
-        column = np.empty(count, np.int64)
-        column[0] = first + base
-        np.cumsum(steps, out=column[1:])
-        column[1:] += first + base
-        columns.append(column)
-    return Rows(*columns), at
+    columns = np.zeros((6, count), np.int64)
+    for column in range(6):
+        kind, first = _COLUMN.unpack_from(raw, at)
+        at += _COLUMN.size
+        columns[column, 0] = first + (start_ms if column in _TIMES else 0)
+        if kind != 4:
+            width = _WIDTHS[kind]
+            columns[column, 1:] = np.frombuffer(raw, width, count - 1, at)
+            at += width.itemsize * (count - 1)
+    return Rows(np.cumsum(columns, axis=1)), at

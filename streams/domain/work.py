@@ -4,7 +4,7 @@ Objects are never changed in place once they are in a cache, so giving a piece o
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from schemas.messages import (
@@ -84,6 +84,7 @@ class Work:
         self.events: list[AlarmEvent] = []
         self._base = base
         self._cache = cache
+        self._hour_prefix = state_key(enterprise, HOUR, "")
         self._objects: dict[bytes, Any] = {}  # read or written here; the cache takes them over at the end
         self._hours: dict[bytes, Hour] = {}
         self._blocks: dict[bytes, Block] = {}
@@ -104,12 +105,12 @@ class Work:
 
     def hour(self, start_ms: int) -> Hour | None:
         """Return the readings of the hour that begins at `start_ms`, None when there are none."""
-        return self._read(state_key(self.enterprise, HOUR, hour_text(start_ms)), unpack)
+        return self._read(self._hour_prefix + hour_text(start_ms).encode(), unpack)
 
     def put_hour(self, hour: Hour, before: Hour | None) -> None:
         """Set an hour; `before` is what it was."""
         text = hour_text(hour.start_ms)
-        key = state_key(self.enterprise, HOUR, text)
+        key = self._hour_prefix + text.encode()
         self._objects[key] = self._hours[key] = hour
         had = before.meters if before is not None else ()
         if had is not hour.meters and had != hour.meters:
@@ -118,29 +119,30 @@ class Work:
 
     def hours_stored(self) -> list[int]:
         """Return the starts [epoch ms] of all hours that have readings, in order."""
-        prefix = state_key(self.enterprise, HOUR, "")
+        prefix = self._hour_prefix
         found = {hour_of(key) for key, _ in self._base.scan(prefix)} | {hour_of(key) for key in self._hours}
         return sorted(found)
 
-    def any_hour_after(self, start_ms: int) -> bool:
-        """Tell whether any later hour has readings."""
-        if any(hour_of(key) > start_ms for key in self._hours):
-            return True
-        low = state_key(self.enterprise, HOUR, hour_text(start_ms + HOUR_MS))
-        return self._base.first_from(low, state_key(self.enterprise, HOUR, "~")) is not None
+    def next_hour(self, start_ms: int, *, after: bool) -> int | None:
+        """Return the nearest hour [epoch ms] before (or after) another one that has readings of any meter."""
+        return self._nearest(self._hour_prefix, start_ms, self._hours, after=after)
+
+    def _nearest(self, prefix: bytes, start_ms: int, here: Iterable[bytes], *, after: bool) -> int | None:
+        if after:
+            key = prefix + hour_text(start_ms + HOUR_MS).encode()
+            found = self._base.first_from(key, prefix + b"~")
+            known = [hour_of(each) for each in here if each >= key]
+            return min((*known, hour_of(found)) if found is not None else known, default=None)
+        key = prefix + hour_text(start_ms).encode()
+        found = self._base.last_before(key, prefix)
+        known = [hour_of(each) for each in here if each < key]
+        return max((*known, hour_of(found)) if found is not None else known, default=None)
 
     def hour_with(self, meter: str, start_ms: int, *, after: bool) -> int | None:
         """Return the nearest hour [epoch ms] before (or after) another one in which a meter has rows."""
         prefix = state_key(self.enterprise, PLACE, meter, "")
-        if after:
-            key = prefix + hour_text(start_ms + HOUR_MS).encode()
-            found = self._base.first_from(key, prefix + b"~")
-            here = [each for each in self._places if each.startswith(prefix) and each >= key]
-            return min((hour_of(each) for each in (*here, *([found] if found else []))), default=None)
-        key = prefix + hour_text(start_ms).encode()
-        found = self._base.last_before(key, prefix)
-        here = [each for each in self._places if each.startswith(prefix) and each < key]
-        return max((hour_of(each) for each in (*here, *([found] if found else []))), default=None)
+        here = [each for each in self._places if each.startswith(prefix)] if self._places else ()
+        return self._nearest(prefix, start_ms, here, after=after)
 
     def block(self, day: str) -> Block | None:
         """Return the block of a day, None when there is none."""

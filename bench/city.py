@@ -1,0 +1,85 @@
+"""The bench's city: enterprises with registers read once a minute, and what their hours must come to."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from schemas.windows import HOUR_MS, local_ms, window_at
+
+ENTERPRISES, METERS = 500, 20
+START_MS = local_ms(2025, 10, 9, 17)
+MINUTE_MS = 60_000
+SCALE = 2
+MICRO_PER_COUNT = 10_000  # 1e-6 kWh in a count of 0.01 kWh
+
+
+def enterprise_id(number: int) -> str:
+    """Return an enterprise's id."""
+    return f"e{number:03}"
+
+
+def value(meter: int, minute: int) -> int:
+    """Return a register's count at a minute."""
+    return 1_000_000 * meter + 7 * minute + (minute * (meter + 3)) % 5
+
+
+def documents() -> list[dict[str, object]]:
+    """Return the registry: one carrier, one release, a peak rule for all, and the enterprises with their meters."""
+    day = "2018-01-01"
+    envelope = {"apiVersion": "qingyu/v1", "valid_from": day}
+    found: list[dict[str, object]] = [
+        {**envelope, "kind": "carrier", "id": "electricity", "spec": {"unit": "kWh", "medium": "electricity"}},
+        {**envelope, "kind": "release", "id": "bench", "spec": {
+            "coefficients": [{"carrier": "electricity", "cv_kgce": "0.1229", "eq_kgce": "0.3", "source": "bench"}],
+            "factors": [{"carrier": "electricity", "gas": "co2", "kg": "0.6", "scope": "power", "source": "bench"}],
+        }},
+        {**envelope, "kind": "rule", "id": "peak", "spec": {
+            "metric": "qty.electricity", "window": "hour", "period": "episode", "select": {"kind": "enterprise"},
+            "raise": {"gt": "1000000"}, "clear": {"lt": "900000"}, "severity": "warning",
+        }},
+    ]  # fmt: skip
+    for number in range(ENTERPRISES):
+        name = enterprise_id(number)
+        found.append({**envelope, "kind": "enterprise", "id": name, "spec": {}})
+        found.append({**envelope, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name}})
+        found += [
+            {**envelope, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
+                "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "step": "1min",
+                "role": "input", "source": [{"from": day, "id": f"s-{name}"}],
+            }}
+            for meter in range(METERS)
+        ]  # fmt: skip
+    return found
+
+
+def messages(readings: int, batch: int) -> Iterator[tuple[str, bytes]]:
+    """Yield (enterprise, message) in order of time: each message has `batch` readings, all meters of some minutes."""
+    minutes = batch // METERS
+    names = [f"m{meter:02}" for meter in range(METERS)]
+    for round_ in range(readings // (ENTERPRISES * batch)):
+        times = [START_MS + (round_ * minutes + minute) * MINUTE_MS for minute in range(minutes)]
+        i = [meter for meter in range(METERS) for _ in times]
+        v = [value(meter, round_ * minutes + minute) for meter in range(METERS) for minute in range(minutes)]
+        columns = {"meters": names, "scale": [SCALE] * METERS, "i": i, "t": times * METERS, "v": v}
+        for number in range(ENTERPRISES):
+            name = enterprise_id(number)
+            one = {"batch": f"b{round_}", "source": f"s-{name}", "received": times[-1] + 1000, **columns}
+            yield name, msgspec.json.encode({"v": 1, "enterprise": name, "registry": 1, "batches": [one]})
+
+
+def expected_hours(readings: int, batch: int) -> dict[tuple[str, str, int], int]:
+    """Return by (entity, day, hour) what each meter and enterprise must have used [1e-6 kWh], computed apart."""
+    last = readings // (ENTERPRISES * batch) * (batch // METERS) - 1
+    found: dict[tuple[str, str, int], int] = {}
+    for start in range(START_MS, START_MS + (last + 1) * MINUTE_MS, HOUR_MS):
+        day = window_at(start, "day")
+        place = day.name, (start - day.start_ms) // HOUR_MS
+        low, high = (start - START_MS) // MINUTE_MS, min((start + HOUR_MS - START_MS) // MINUTE_MS, last)
+        of_meter = [(value(meter, high) - value(meter, low)) * MICRO_PER_COUNT for meter in range(METERS)]
+        if high == low:
+            continue
+        for number in range(ENTERPRISES):
+            name = enterprise_id(number)
+            found[f"enterprise/{name}", *place] = sum(of_meter)
+            found.update({(f"meter/{name}.m{meter:02}", *place): used for meter, used in enumerate(of_meter)})
+    return found
