@@ -1,0 +1,107 @@
+"""A board is what the api says of the city at one moment: figures of each entity, the limit, alarms. Nothing is added."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+ANSWER_S = 10.0
+METRICS = ("energy.cv", "energy.eq", "co2.total")
+INTENSITY, LIMIT = "steel-intensity", "steel-limit"
+KINDS = ("city", "county", "park", "enterprise")
+ALARMS_SHOWN = 8
+_PAGE = 1000
+
+Points = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entity with, by metric, its newest point of each kind of window, as `/v1/latest` gives them."""
+
+    entity: str
+    name: str
+    points: dict[str, Points]
+
+    @property
+    def kind(self) -> str:
+        """The entity's kind."""
+        return self.entity.partition("/")[0]
+
+    def point(self, metric: str, window: str) -> dict[str, Any] | None:
+        """Return the newest point of a metric in a kind of window; None when there is none."""
+        return self.points.get(metric, {}).get(window)
+
+    def value(self, metric: str, window: str) -> float | None:
+        """Return the value of that point; None when it is missing."""
+        point = self.point(metric, window)
+        return None if point is None else point["value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Lines in the order city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms by newest change."""
+
+    lines: tuple[Line, ...]
+    tiers: tuple[tuple[str, float], ...]
+    alarms: tuple[dict[str, Any], ...]
+    firing: int
+
+    @property
+    def live(self) -> bool:
+        """Whether the city has a figure of an hour, made of its enterprises' readings."""
+        return any(line.kind == "city" and line.value("energy.cv", "hour") is not None for line in self.lines)
+
+
+class BoardReader:
+    """Reads boards over HTTP; raises httpx.HTTPError when the api does not answer as it should."""
+
+    def __init__(self, api: str, token: str, root: str) -> None:
+        """Look at what lies in the territory `root`."""
+        self._http = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_S)
+        self._root = root
+        self._entities: list[tuple[str, str]] = []
+        self._tiers: tuple[tuple[str, float], ...] = ()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def read(self) -> Board:
+        """Return the board as it is now."""
+        if not self._entities:
+            self._entities = sorted(self._listed(), key=lambda one: KINDS.index(one[0].partition("/")[0]))
+            limit = self._get(f"/v1/registry/limit/{LIMIT}")["document"]
+            self._tiers = tuple((tier["id"], float(tier["max"])) for tier in limit["spec"]["tiers"])
+        alarms = [one for one in self._alarms() if one["seq"]]
+        return Board(
+            lines=tuple(self._line(entity, name) for entity, name in self._entities),
+            tiers=self._tiers,
+            alarms=tuple(sorted(alarms, key=lambda one: one["known"], reverse=True)[:ALARMS_SHOWN]),
+            firing=sum(one["condition"] == "firing" for one in alarms),
+        )
+
+    def _listed(self) -> Sequence[tuple[str, str]]:
+        items = self._get("/v1/entities", **{"in": self._root, "limit": _PAGE})["items"]
+        return [
+            (item["entity"], item["name"].get("en") or item["entity"])
+            for item in items
+            if item["entity"].partition("/")[0] in KINDS
+        ]
+
+    def _line(self, entity: str, name: str) -> Line:
+        metrics = [*METRICS, f"ind.{INTENSITY}"] if entity.startswith("enterprise/") else METRICS
+        return Line(
+            entity,
+            name,
+            {metric: self._get("/v1/latest", entity=entity, metric=metric)["points"] for metric in metrics},
+        )
+
+    def _alarms(self) -> list[dict[str, Any]]:
+        return self._get("/v1/alarms", limit=_PAGE)["items"]
+
+    def _get(self, path: str, **query: Any) -> Any:
+        answer = self._http.get(path, params=query)
+        answer.raise_for_status()
+        return answer.json()

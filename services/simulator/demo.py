@@ -1,0 +1,245 @@
+"""The demo: a city that lives on a fast clock, started by one command and gone when it ends.
+
+`python -m services.simulator.demo --help` lists the options; `make demo` runs it without any.
+"""
+
+import argparse
+import contextlib
+import datetime as dt
+import os
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from deploy.local import jars
+from deploy.local.jars import LocalServerError
+from schemas.windows import date_ms, local_datetime
+from services.clock import Clock
+from services.simulator.board import Board, BoardReader
+from services.simulator.channel import FIRST_MS, LAST_MS
+from services.simulator.city import ROOT, city_channels, city_folder
+from services.simulator.player import Player
+from services.simulator.screen import Footer, plain_lines, screen
+from services.simulator.stack import LATE_ROLES, Stack, StackError, running_stack
+from services.simulator.steel import outputs
+from services.simulator.waiting import wait_until
+from services.topics import TopicsError
+
+START = dt.date(2018, 2, 27)
+HOURS_PER_S = 1.0
+LIVE_LIMIT_S = 120.0
+REFRESH_S = 1.0
+PLAIN_EVERY_S = 3.0
+# Where the demo says how to reach it, while it runs.
+ADDRESSES = Path("var") / "demo.env"
+
+_Show = Callable[[Board | None, Footer], None]
+
+
+class Demo:
+    """One run: the stack, the player, and what is shown."""
+
+    def __init__(self, options: argparse.Namespace, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._started_s = time.monotonic()
+
+    def run(self) -> int:
+        """Run until the time is over or someone stops it; return the exit status."""
+        with contextlib.ExitStack() as stack:
+            self._fetch_jars()
+            folder = stack.enter_context(_folder(self._options.keep, self._say))
+            running = stack.enter_context(
+                running_stack(folder, date_ms(self._options.start), self._options.rate * 3600, self._say_starting)
+            )
+            self._say_starting("the city's registry")
+            running.command("apply", str(city_folder()))
+            stack.enter_context(_addresses(running))
+            player = Player(
+                city_channels(), list(outputs()), Clock.parse(running.settings.clock),
+                running.gateway, running.token, FIRST_MS,
+            )  # fmt: skip
+            stack.callback(player.stop)
+            self._say_starting("the history")
+            player.start()
+            if not wait_until(player.caught_up.is_set, LIVE_LIMIT_S):
+                raise StackError(f"the history could not be played: {player.trouble or 'the gateway is too slow'}")
+            running.start(LATE_ROLES)
+            reader = BoardReader(running.api, running.token, ROOT)
+            stack.callback(reader.close)
+            return self._show(running, player, reader)
+
+    def _fetch_jars(self) -> None:
+        """Check Java and Maven, then fetch the broker's jars where they are not cached; not for a named broker."""
+        if os.environ.get("QINGYU_KAFKA"):
+            return
+        jars.check()
+        if not jars.jar_directory().is_dir():
+            with self._console.status("Maven fetches the broker's jars, about 60 MB, once .."):
+                jars.fetch()
+
+    def _show(self, running: Stack, player: Player, reader: BoardReader) -> int:
+        """Show the city until the time is over; with --once, until it has figures."""
+        clock = Clock.parse(running.settings.clock)
+        hint = (
+            f"{running.api}/docs  {running.gateway}/docs  "
+            + (f"addresses and token: . {ADDRESSES}  " if ADDRESSES.exists() else "")
+            + "Ctrl-C ends it"
+        )
+        end_s = None if self._options.seconds is None else self._started_s + self._options.seconds
+        give_up_s = time.monotonic() + LIVE_LIMIT_S
+        live_since: float | None = None
+        with self._output() as show:
+            while clock.now_ms() < LAST_MS:
+                board, trouble = _read(reader)
+                if board is not None and board.live and live_since is None:
+                    live_since = time.monotonic()
+                footer = Footer(
+                    clock.now_ms(), running.healths(), player.sent, player.refused, trouble or player.trouble, hint
+                )
+                show(board, footer)
+                now_s = time.monotonic()
+                if live_since is None and now_s > give_up_s:
+                    raise StackError(
+                        f"the city has no figures after {LIVE_LIMIT_S:.0f} s; see the logs of {_where(running)}"
+                    )
+                if live_since is not None and (self._options.once or (end_s is not None and now_s >= end_s)):
+                    break
+                time.sleep(REFRESH_S)
+        if live_since is not None:
+            self._console.print(f"live after {live_since - self._started_s:.1f} s; {player.sent:,} readings played")
+        return 0
+
+    @contextlib.contextmanager
+    def _output(self) -> Iterator[_Show]:
+        if self._console.is_terminal and not self._options.plain:
+            with Live(console=self._console, screen=False, auto_refresh=False) as live:
+                yield lambda board, footer: live.update(screen(board, footer), refresh=True)
+        else:
+            said_s = float("-inf")
+
+            def show(board: Board | None, footer: Footer) -> None:
+                nonlocal said_s
+                if time.monotonic() - said_s >= PLAIN_EVERY_S or (board is not None and self._options.once):
+                    said_s = time.monotonic()
+                    for line in plain_lines(board, footer):
+                        self._say(line)
+
+            yield show
+
+    def _say_starting(self, what: str) -> None:
+        self._say(f"{time.monotonic() - self._started_s:5.1f} s  {what}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _read(reader: BoardReader) -> tuple[Board | None, str]:
+    try:
+        return reader.read(), ""
+    except (httpx.HTTPError, KeyError) as error:
+        return None, f"the api did not answer: {error or type(error).__name__}"
+
+
+def _where(running: Stack) -> Path:
+    return running.processes.log(running.processes.names()[0]).parent
+
+
+@contextlib.contextmanager
+def _folder(keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
+    """Give a folder for data and logs; it is taken away again unless it is to be kept or something failed."""
+    folder = Path(tempfile.mkdtemp(prefix="qingyu-demo-"))
+    kept = keep
+    try:
+        yield folder
+    except (StackError, LocalServerError, TopicsError):
+        # The message names a log in it.
+        kept = True
+        raise
+    finally:
+        if kept:
+            say(f"data and logs are kept in {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _addresses(running: Stack) -> Iterator[None]:
+    """Write, for as long as the demo runs, a file that a shell can read: addresses, clock and the operator's token."""
+    names = ("QINGYU_API", "QINGYU_GATEWAY", "QINGYU_KAFKA", "QINGYU_TOPIC_PREFIX", "QINGYU_CLOCK", "QINGYU_TOKEN")
+    text = "".join(f"export {name}={shlex.quote(running.environment[name])}\n" for name in names)
+    ADDRESSES.parent.mkdir(exist_ok=True)
+    ADDRESSES.touch(mode=0o600)
+    ADDRESSES.write_text(text, encoding="utf-8")
+    try:
+        yield
+    finally:
+        # Another demo may have written its own since.
+        if ADDRESSES.exists() and ADDRESSES.read_text(encoding="utf-8") == text:
+            ADDRESSES.unlink()
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    # A second signal must not cut the clean-up short.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(0 if number == signal.SIGINT else 128 + number)
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services.simulator.demo", description=__doc__)
+    parser.add_argument("--start", type=_day, default=START, help="day the demo's clock starts at (%(default)s)")
+    parser.add_argument(
+        "--rate", type=_rate, default=HOURS_PER_S, help="hours of the demo's time a second (%(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, help="end so long after the start, once the city has figures")
+    parser.add_argument("--minutes", type=float, help="the same in minutes")
+    parser.add_argument("--once", action="store_true", help="end as soon as the city has figures")
+    parser.add_argument("--plain", action="store_true", help="plain lines also in a terminal")
+    parser.add_argument("--keep", action="store_true", help="keep the data and the logs")
+    options = parser.parse_args(arguments)
+    if options.minutes is not None:
+        options.seconds = options.minutes * 60
+    return options
+
+
+def _day(text: str) -> dt.date:
+    day = dt.date.fromisoformat(text)
+    if not FIRST_MS <= date_ms(day) < LAST_MS:
+        said = f"{local_datetime(FIRST_MS):%Y-%m-%d} to {local_datetime(LAST_MS - 1):%Y-%m-%d}"
+        raise argparse.ArgumentTypeError(f"{text} is outside the data, {said}")
+    return day
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 < rate <= 24:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 24 hours a second")
+    return rate
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo; exit status 0 done or stopped by Ctrl-C, 1 it could not start, 2 wrong use."""
+    options = _options(arguments)
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return Demo(options, Console()).run()
+    except (StackError, LocalServerError, TopicsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

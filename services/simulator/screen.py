@@ -1,0 +1,144 @@
+"""A screen is how a board looks in the terminal: a table of entities, the limit, the alarms, and the processes' health."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from schemas.windows import local_datetime
+from services.simulator.board import INTENSITY, Board, Line
+from services.simulator.stack import Health
+
+MISSING = "missing"
+KG_PER_T = 1000
+_INDENT = {"city": "", "county": "  ", "park": "  ", "enterprise": "    "}
+_STYLE = {"ready": "green", "not ready": "yellow", "away": "yellow", "ended": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What stands below the board: the clock [epoch ms], health, readings sent and refused, trouble, and where to ask."""
+
+    now_ms: int
+    healths: Sequence[Health]
+    sent: int
+    refused: int
+    trouble: str
+    hint: str
+
+
+def screen(board: Board | None, footer: Footer) -> RenderableType:
+    """Return the whole screen; without a board, what is known of the processes."""
+    title = f"Qingyu 晴雨   {local_datetime(footer.now_ms):%Y-%m-%d %H:%M} on the demo's clock"
+    parts: list[RenderableType] = []
+    if board is None:
+        parts.append(Text("waiting for the first figures ..", style="dim"))
+    else:
+        parts += [_figures(board), _alarms(board)]
+    parts.append(_processes(footer))
+    if footer.trouble:
+        parts.append(Text(footer.trouble, style="yellow"))
+    parts.append(Text(footer.hint, style="dim"))
+    return Panel(Group(*parts), title=title, title_align="left")
+
+
+def plain_lines(board: Board | None, footer: Footer) -> list[str]:
+    """Return the same in a few plain lines, for where there is no terminal."""
+    processes = " ".join(f"{one.name}={one.state.replace(' ', '-')}" for one in footer.healths)
+    head = f"{local_datetime(footer.now_ms):%Y-%m-%dT%H:%M} sent={footer.sent} refused={footer.refused} {processes}"
+    if board is None:
+        return [f"{head} no figures yet"]
+    lines = [head]
+    for line in board.lines:
+        if line.kind in ("city", "enterprise"):
+            lines.append(
+                f"  {line.entity}: hour {_kgce(line, 'hour')}, day {_kgce(line, 'day')}, "
+                f"month {_tonnes(line, 'energy.cv', 'month')} tce, {_tonnes(line, 'co2.total', 'month')} tCO2, "
+                f"missing today {_missing(line)}" + (f", {said}" if (said := _intensity(line, board).plain) else "")
+            )
+    lines.append(f"  alarms firing: {board.firing}")
+    lines += [f"  {_alarm_text(one)}" for one in board.alarms[:3]]
+    return lines
+
+
+def _figures(board: Board) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    table.add_column("")
+    for name in (
+        "hour\nkgce cv", "hour\nkgce eq", "today\nkgce cv", "today\nmissing", "month\ntce cv", "month\ntce eq",
+        "month\ntCO2",
+    ):  # fmt: skip
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("intensity\nagainst its limit", no_wrap=True)
+    for line in board.lines:
+        table.add_row(
+            Text(_INDENT[line.kind] + line.name, style="bold" if line.kind == "city" else ""),
+            _kgce(line, "hour"), _kgce(line, "hour", "energy.eq"), _kgce(line, "day"), _missing(line),
+            _tonnes(line, "energy.cv", "month"), _tonnes(line, "energy.eq", "month"),
+            _tonnes(line, "co2.total", "month"), _intensity(line, board),
+        )  # fmt: skip
+    return table
+
+
+def _kgce(line: Line, window: str, metric: str = "energy.cv") -> str:
+    return _number(line.value(metric, window), 1)
+
+
+def _tonnes(line: Line, metric: str, window: str) -> str:
+    value = line.value(metric, window)
+    return _number(None if value is None else value / KG_PER_T, 1)
+
+
+def _number(value: float | None, places: int) -> str:
+    return MISSING if value is None else f"{value:,.{places}f}"
+
+
+def _missing(line: Line) -> str:
+    point = line.point("energy.cv", "day")
+    share = None if point is None else point["missing"]
+    return "?" if share is None else f"{share:.1%}"
+
+
+def _intensity(line: Line, board: Board) -> Text:
+    point = line.point(f"ind.{INTENSITY}", "month")
+    if point is None or point["value"] is None:
+        return Text("")
+    value = float(point["value"])
+    passed = [tier for tier in board.tiers if value > tier[1]]
+    said = f"{point['start']}: {value:.1f} kgce/t"
+    if not passed:
+        return Text(f"{said}, within {board.tiers[0][0]} {board.tiers[0][1]:g}", style="green")
+    tier, most = passed[-1]
+    return Text(f"{said}, above {tier} {most:g}", style="red" if len(passed) == len(board.tiers) else "yellow")
+
+
+def _alarms(board: Board) -> RenderableType:
+    if not board.alarms:
+        return Text("alarms: none so far", style="dim")
+    style = {"firing": "red", "ok": "green"}
+    rows = [Text(_alarm_text(one), style=style.get(one["condition"], "")) for one in board.alarms]
+    return Group(Text(f"alarms: {board.firing} firing; the newest:", style="bold"), *rows)
+
+
+def _alarm_text(alarm: dict[str, Any]) -> str:
+    tier = f" {alarm['tier']}" if alarm["tier"] else ""
+    return (
+        f"{alarm['condition']:9} {alarm['rule']}{tier} {alarm['entity']} {alarm['start']}: "
+        f"{_figure(alarm['value'])} {alarm['unit']} (limit {_figure(alarm['limit'])})"
+    )
+
+
+def _figure(text: str | None) -> str:
+    return MISSING if text is None else f"{float(text):,.4g}" if len(text) > 8 else text
+
+
+def _processes(footer: Footer) -> Text:
+    text = Text()
+    for one in footer.healths:
+        restarted = f" ({one.restarts} restarts)" if one.restarts else ""
+        text.append(f"{one.name} ").append(f"{one.state}{restarted}  ", style=_STYLE[one.state])
+    return text.append(f"readings sent {footer.sent:,}, refused {footer.refused:,}", style="dim")

@@ -1,0 +1,181 @@
+"""The stack is all of Qingyu on this machine for as long as a demo lasts: the broker, the topics and every process."""
+
+import contextlib
+import datetime as dt
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.kafka import broker
+from deploy.local.processes import TRY_AGAIN, Processes
+from schemas.settings import Settings
+from services.simulator.waiting import wait_until
+from services.topics import apply_topics
+
+# In the order of their start; the ticker comes when the past has been played.
+ROLES = ("api", "gateway", "worker", "territory", "sink")
+LATE_ROLES = ("ticker",)
+READY_LIMIT_S = 90.0
+COMMAND_LIMIT_S = 60.0
+STOP_LIMIT_S = 10.0
+TICK_S = 1.0
+_LOG_LINES = 8
+
+
+class StackError(Exception):
+    """The stack cannot be started; the message says which part, why, and where its log is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What a process said last: `state` is `ready`, `not ready`, `away` or `ended`."""
+
+    name: str
+    state: str
+    restarts: int
+
+
+@dataclass(slots=True)
+class Stack:
+    """A running stack; `settings` are those that its processes have."""
+
+    settings: Settings
+    token: str
+    processes: Processes
+    ports: dict[str, int]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def api(self) -> str:
+        """Address of the api."""
+        return self.settings.api
+
+    @property
+    def gateway(self) -> str:
+        """Address of the gateway."""
+        return self.settings.gateway
+
+    def start(self, roles: tuple[str, ...]) -> None:
+        """Start processes with `qingyu serve` and wait until all are ready; raise StackError when one is not."""
+        for role in roles:
+            own = {"QINGYU_METRICS_PORT": str(self.ports[role])}
+            self.processes.start(role, [_program(), "serve", role], env=own)
+        for role in roles:
+            self.wait_ready(role)
+
+    def wait_ready(self, role: str) -> None:
+        """Return when a process is ready; raise StackError when it has ended or takes too long."""
+        if not wait_until(lambda: self.health(role).state in ("ready", "ended"), READY_LIMIT_S):
+            raise StackError(self._complaint(role, f"is not ready after {READY_LIMIT_S:.0f} s"))
+        if self.health(role).state == "ended":
+            raise StackError(self._complaint(role, f"ended with status {self.processes.endings(role)[-1]}"))
+
+    def command(self, *arguments: str) -> str:
+        """Run the `qingyu` command against this stack and return what it said; raise StackError when it failed."""
+        done = subprocess.run(
+            [_program(), *arguments],
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_LIMIT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"qingyu {' '.join(arguments)} failed:\n{done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def health(self, role: str) -> Health:
+        """Ask a process how it is."""
+        restarts = self.processes.restarts(role)
+        if not self.processes.alive(role):
+            endings = self.processes.endings(role)
+            coming_back = bool(endings) and endings[-1] == TRY_AGAIN
+            return Health(role, "away" if coming_back else "ended", restarts)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[role]}/readyz", timeout=2.0) as answer:
+                ready = json.load(answer).get("status") == "ready"
+        except urllib.error.HTTPError as error:
+            error.close()
+            return Health(role, "not ready", restarts)
+        except (OSError, ValueError):
+            return Health(role, "away", restarts)
+        return Health(role, "ready" if ready else "not ready", restarts)
+
+    def healths(self) -> list[Health]:
+        """Ask all processes that were started how they are."""
+        return [self.health(role) for role in self.processes.names()]
+
+    def _complaint(self, role: str, what: str) -> str:
+        log = self.processes.log(role)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:] if log.exists() else []
+        return f"{role} {what}; the end of its log {log}:\n" + "\n".join(lines)
+
+
+@contextlib.contextmanager
+def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str], None]) -> Iterator[Stack]:
+    """Start broker, topics and processes in a folder, with a clock from `start_ms` [epoch ms] at `rate` [times real].
+
+    Nothing that was started outlives the block. `tell` hears what is being started. Raises StackError or, from the
+    broker, LocalServerError.
+    """
+    tell("Kafka")
+    with broker(folder / "kafka") as kafka:
+        token = secrets.token_urlsafe(24)
+        ports = _ports()
+        now = dt.datetime.now(dt.UTC)
+        start = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC)
+        environment = {
+            "QINGYU_KAFKA": kafka.bootstrap,
+            "QINGYU_TOPIC_PREFIX": f"demo-{secrets.token_hex(3)}.",
+            "QINGYU_DATA": str(folder / "data"),
+            "QINGYU_CLOCK": f"{start.isoformat()}@{rate:g}@{now.isoformat()}",
+            "QINGYU_TICK_S": str(TICK_S),
+            "QINGYU_OPERATOR_TOKEN": token,
+            "QINGYU_TOKEN": token,
+            "QINGYU_API_PORT": str(ports["api"]),
+            "QINGYU_GATEWAY_PORT": str(ports["gateway"]),
+            "QINGYU_API": f"http://127.0.0.1:{ports['api']}",
+            "QINGYU_GATEWAY": f"http://127.0.0.1:{ports['gateway']}",
+        }
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        settings = Settings.model_validate({name.removeprefix("QINGYU_").lower(): v for name, v in environment.items()})
+        tell("topics")
+        apply_topics(settings)
+        processes = Processes(folder / "logs", env=environment)
+        try:
+            stack = Stack(settings, token, processes, ports, environment)
+            tell("processes")
+            stack.start(ROLES)
+            yield stack
+        finally:
+            processes.stop_all(grace_s=STOP_LIMIT_S)
+
+
+def _program() -> str:
+    # The script that the package installs, of the very environment that runs this.
+    return str(Path(sys.executable).with_name("qingyu"))
+
+
+def _ports() -> dict[str, int]:
+    """Return a port for each process: those that people expect for api and gateway where they are free."""
+    wanted = {"api": Settings().api_port, "gateway": Settings().gateway_port}
+    ports: dict[str, int] = {}
+    with contextlib.ExitStack() as held:
+        for role in (*ROLES, *LATE_ROLES):
+            probe = held.enter_context(socket.socket())
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted.get(role, 0)))
+            except OSError:
+                probe.bind(("127.0.0.1", 0))
+            ports[role] = probe.getsockname()[1]
+    return ports
