@@ -57,9 +57,7 @@ def bearer(request: Request) -> str:
 
 def principal_of(token: str, snapshot: Snapshot, operator_token: SecretStr | None, at_ms: int) -> Principal | None:
     """Return whose token it is at an instant [epoch ms]; None when it is unknown, revoked, or not valid on that day."""
-    if operator_token is not None and hmac.compare_digest(
-        operator_token.get_secret_value().encode(), token.encode(errors="surrogatepass")
-    ):
+    if operator_token is not None and hmac.compare_digest(operator_token.get_secret_value().encode(), token.encode()):
         return Principal("operator", None, None)
     # Keys are found by their hash: what a caller learns from the time of a look-up tells nothing about a token.
     key = snapshot.keys.get(token_hash(token))
