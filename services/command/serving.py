@@ -4,12 +4,13 @@ import logging
 import sys
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, NoReturn, Protocol
 
 import structlog
 import typer
 
 from schemas.settings import Settings
+from services.health import HealthServer
 
 
 class Role(StrEnum):
@@ -59,7 +60,9 @@ def _serve_of(role: Role) -> Callable[[Settings], None]:
     elif role is Role.API:
         from services.api.app import serve as found
     elif role is Role.WORKER:
-        from streams.agents.worker import serve as found
+        from streams.agents.worker import EnterpriseWorker
+
+        return _with_health(EnterpriseWorker)
     elif role is Role.TERRITORY:
         from streams.agents.territory import serve as found
     elif role is Role.SINK:
@@ -67,3 +70,20 @@ def _serve_of(role: Role) -> Callable[[Settings], None]:
     else:
         from services.ticker.ticker import serve as found
     return found
+
+
+class _Worker(Protocol):
+    """A worker of Faust: agents know nothing of services, so health over HTTP is put around them here."""
+
+    def ready(self) -> tuple[bool, dict[str, Any]]: ...
+
+    def run(self) -> NoReturn: ...
+
+
+def _with_health(make: Callable[[Settings], _Worker]) -> Callable[[Settings], None]:
+    def run(settings: Settings) -> None:
+        worker = make(settings)
+        with HealthServer(settings.host, settings.metrics_port, worker.ready):
+            worker.run()
+
+    return run
