@@ -1,4 +1,4 @@
-"""A board is what the api says of the city at one moment: figures of each entity, the limit, alarms. Nothing is added."""
+"""A board is what the api says of the city at one moment: the figures of each entity, the limit, the alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -111,9 +111,8 @@ class Demo:
                 show(board, footer)
                 now_s = time.monotonic()
                 if live_since is None and now_s > give_up_s:
-                    raise StackError(
-                        f"the city has no figures after {LIVE_LIMIT_S:.0f} s; see the logs of {_where(running)}"
-                    )
+                    said = f"the city has no figures after {LIVE_LIMIT_S:.0f} s"
+                    raise StackError(f"{said}: {'; '.join(_ailing(footer)) or 'see the logs'} in {_logs(running)}")
                 if live_since is not None and (self._options.once or (end_s is not None and now_s >= end_s)):
                     break
                 time.sleep(REFRESH_S)
@@ -152,7 +151,11 @@ def _read(reader: BoardReader) -> tuple[Board | None, str]:
         return None, f"the api did not answer: {error or type(error).__name__}"
 
 
-def _where(running: Stack) -> Path:
+def _ailing(footer: Footer) -> list[str]:
+    return [f"{one.name} is {one.state}" for one in footer.healths if one.state != "ready"]
+
+
+def _logs(running: Stack) -> Path:
     return running.processes.log(running.processes.names()[0]).parent
 
 

@@ -1,4 +1,4 @@
-"""A screen is how a board looks in the terminal: a table of entities, the limit, the alarms, and the processes' health."""
+"""A screen is how a board looks in the terminal: a table of entities, the alarms, and how the processes are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _STYLE = {"ready": "green", "not ready": "yellow", "away": "yellow", "ended": "r
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What stands below the board: the clock [epoch ms], health, readings sent and refused, trouble, and where to ask."""
+    """What stands below the board: the clock [epoch ms], health, readings sent and refused, trouble, where to ask."""
 
     now_ms: int
     healths: Sequence[Health]
@@ -52,17 +52,21 @@ def plain_lines(board: Board | None, footer: Footer) -> list[str]:
     head = f"{local_datetime(footer.now_ms):%Y-%m-%dT%H:%M} sent={footer.sent} refused={footer.refused} {processes}"
     if board is None:
         return [f"{head} no figures yet"]
-    lines = [head]
-    for line in board.lines:
-        if line.kind in ("city", "enterprise"):
-            lines.append(
-                f"  {line.entity}: hour {_kgce(line, 'hour')}, day {_kgce(line, 'day')}, "
-                f"month {_tonnes(line, 'energy.cv', 'month')} tce, {_tonnes(line, 'co2.total', 'month')} tCO2, "
-                f"missing today {_missing(line)}" + (f", {said}" if (said := _intensity(line, board).plain) else "")
-            )
-    lines.append(f"  alarms firing: {board.firing}")
-    lines += [f"  {_alarm_text(one)}" for one in board.alarms[:3]]
-    return lines
+    return [
+        head,
+        *(_plain_line(line, board) for line in board.lines if line.kind in ("city", "enterprise")),
+        f"  alarms firing: {board.firing}",
+        *(f"  {_alarm_text(one)}" for one in board.alarms[:3]),
+    ]
+
+
+def _plain_line(line: Line, board: Board) -> str:
+    intensity = _intensity(line, board).plain
+    return (
+        f"  {line.entity}: hour {_kgce(line, 'hour')} kgce, today {_kgce(line, 'day')} kgce, "
+        f"month {_tonnes(line, 'energy.cv', 'month')} tce, {_tonnes(line, 'co2.total', 'month')} tCO2, "
+        f"missing today {_missing(line)}" + (f", {intensity}" if intensity else "")
+    )
 
 
 def _figures(board: Board) -> Table:

@@ -1,4 +1,4 @@
-"""Simulated meters: a mean, the shape of a day and of a week, noise from a fixed seed, and hours in which nothing comes.
+"""Simulated meters: a mean, the shapes of a day and of a week, noise from a fixed seed, and hours of silence.
 
 How a meter reads (register or interval, step, resolution) is what its document in the demo's registry says.
 """
