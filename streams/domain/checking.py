@@ -18,7 +18,7 @@ from schemas.messages import QUALITY_CODE
 from schemas.pushed import Row
 from schemas.units import UnitError, conversion
 from schemas.windows import LATEST_MS, local_datetime
-from streams.domain.counting import Code, Fault, count
+from streams.domain.counting import DECIMAL_TEXT, Code, Fault, count
 from streams.domain.instants import InstantError, instant_ms
 from streams.domain.registry import MeterView
 
@@ -35,6 +35,7 @@ _FIELD_CODES: dict[str, Code] = {
     "unit": "unit_mismatch",
 }
 # Values of up to 40 digits and 64 bits take the quick way; every other one traps, and is computed with fractions.
+_QUICK_LENGTH = 40
 _QUICK = Context(prec=40, rounding=ROUND_HALF_EVEN, Emax=30, Emin=-200, traps=[Inexact, InvalidOperation, Overflow])
 
 
@@ -144,9 +145,9 @@ class Checker:
                     and slot.quick
                     and type(at) is int
                     and slot.low_ms <= at <= slot.high_ms
-                    and row.rev is None
-                    and row.quality is None
-                    and row.void is None
+                    and not row.rev
+                    and (row.quality is None or row.quality == "ok")
+                    and not row.void
                     and row.unit is None
                     and (whole := _quick_count(value, slot)) is not None
                 ):
@@ -247,16 +248,17 @@ class Checker:
             return Fault("unknown_meter", f"the source's enterprise has no meter {meter[:80]!r}")
         if isinstance(at, Fault):
             return at
-        fault = self._time_fault(slot, at)
-        if fault is not None:
-            return fault
+        if not slot.low_ms <= at <= slot.high_ms:
+            fault = self._time_fault(slot, at)
+            if fault is not None:
+                return fault
         revision = 0 if rev is None else rev
         if type(revision) is not int or not 0 <= revision <= MAX_REVISION:
             return Fault("bad_revision", f"rev is a whole number from 0 to {MAX_REVISION}")
         q = 0 if quality is None else QUALITY_CODE.get(quality) if isinstance(quality, str) else None
         if q is None:
             return Fault("bad_quality", f"quality is one of {', '.join(QUALITY_CODE)}")
-        whole = None if void else self._count(slot.meter, value, unit)
+        whole = None if void else self._count(slot, value, unit)
         if isinstance(whole, Fault):
             return whole
         checked = self.checked
@@ -269,7 +271,10 @@ class Checker:
         checked.v.append(whole)
         return None
 
-    def _count(self, meter: MeterView, value: object, unit: str | None) -> int | Fault:
+    def _count(self, slot: _Slot, value: object, unit: str | None) -> int | Fault:
+        meter = slot.meter
+        if unit is None and slot.quick and (whole := _quick_count(value, slot)) is not None:
+            return whole
         factor = Fraction(1)
         if unit is not None and unit != meter.unit:
             try:
@@ -300,6 +305,14 @@ def _quick_count(value: object, slot: _Slot) -> int | None:
             return None
     elif type(value) is int:
         whole = value * slot.power
+    elif type(value) is str and len(value) <= _QUICK_LENGTH and DECIMAL_TEXT.fullmatch(value) is not None:
+        try:
+            scaled = Decimal(value).scaleb(slot.scale)
+            whole = int(scaled)
+        except ArithmeticError:
+            return None
+        if whole != scaled:
+            return None
     else:
         return None
     return whole if -INT64_MAX <= whole <= INT64_MAX else None

@@ -28,7 +28,7 @@ Code = Literal[
     "bad_period",
 ]
 
-_TEXT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?")
+DECIMAL_TEXT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?")
 # Enough for every number that is meant; what is longer would only cost time.
 MAX_DIGITS = 400
 _MAX_EXPONENT = 60
@@ -56,7 +56,7 @@ def exact(value: object) -> tuple[Fraction, bool] | Fault:
             return Fault("out_of_range", _TOO_LARGE)
         return Fraction(value), True
     if isinstance(value, str):
-        if len(value) > MAX_DIGITS or _TEXT.fullmatch(value) is None:
+        if len(value) > MAX_DIGITS or DECIMAL_TEXT.fullmatch(value) is None:
             return Fault("not_a_number", f"{value[:40]!r} is no decimal number")
         value = Decimal(value)
     if not value.is_finite() or (value and value.adjusted() > _MAX_EXPONENT):
