@@ -136,7 +136,7 @@ async def check(settings: Settings, readings: int) -> bool:
     last: dict[bytes, bytes] = {}
     while any([await consumer.position(tp) < ends[tp] for tp in tps]):
         for records in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
-            last.update({each.key: each.value for each in records if each.value is not None})
+            last.update({each.key: each.value for each in records if each.key and each.value})
     await consumer.stop()
     found: dict[tuple[str, str, int], int] = {}
     for value in last.values():

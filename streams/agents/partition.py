@@ -123,7 +123,7 @@ class Partition:
             while await consumer.position(tp) < end:
                 found = (await consumer.getmany(tp, timeout_ms=500, max_records=_CATCH_UP_RECORDS)).get(tp, ())
                 if found:
-                    records = {each.key: each.value for each in found}
+                    records = {each.key: each.value for each in found if each.key is not None}
                     self._store.take_changelog(records, found[-1].offset + 1)
                     hit("open.catching-up")
         finally:

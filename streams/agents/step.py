@@ -24,7 +24,7 @@ from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableE
 STEP_LIMIT_S = 60.0
 IDLE_S = 0.05
 PAUSE_S = 0.01
-# While a backlog streams in, a step goes on gathering for so many times its usual length: fewer, larger steps cost less.
+# While a backlog streams in, a step gathers on for so many times its usual length: fewer, larger steps cost less.
 LONGEST_GATHER = 2
 
 _log = structlog.get_logger(__name__)
@@ -47,8 +47,9 @@ class Steps:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._source = settings.topic(READINGS)
-        app.on_partitions_revoked.connect(self._revoked, weak=False)
-        app.on_partitions_assigned.connect(self._assigned, weak=False)
+        # Faust calls both with keywords, which its own type of a handler does not say.
+        app.on_partitions_revoked.connect(self._revoked, weak=False)  # pyright: ignore[reportArgumentType]
+        app.on_partitions_assigned.connect(self._assigned, weak=False)  # pyright: ignore[reportArgumentType]
 
     async def take(self, stream: Any) -> None:
         """Keep what the stream hands over for the next step, for ever; the whole body of the agent."""
@@ -69,7 +70,7 @@ class Steps:
                 await self._guarded(events)
 
     async def _gather(self) -> None:
-        """Return when a step is due: its time is up and nothing more is just coming in, or it is as large as allowed."""
+        """Return when a step is due: its time is up and nothing more is just coming, or it is as large as allowed."""
         self._arrived.clear()
         if not self._waiting:
             with suppress(TimeoutError):
@@ -176,15 +177,17 @@ class Steps:
             for tp, records in found.items():
                 if tp.partition in reading:
                     reading[tp.partition].pending += [
-                        Record("reported", tp.partition, each.offset, each.timestamp, each.value) for each in records
+                        Record("reported", tp.partition, each.offset, each.timestamp, each.value or b"")
+                        for each in records
                     ]
 
 
 async def _started(consumer: AIOKafkaConsumer) -> None:
-    while True:
+    started = False
+    while not started:
         try:
             await consumer.start()
-            return
+            started = True
         except KafkaError as error:
             _log.warning("Kafka is away", error=str(error))
             await asyncio.sleep(1)

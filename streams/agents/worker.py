@@ -60,8 +60,8 @@ def faust_app(settings: Settings, role: str) -> faust.App:
         consumer_auto_offset_reset="earliest",
         worker_redirect_stdouts=False,
     )
-    # pyright: Faust's attribute takes any transport.
-    app.transport = Transport(app.conf.broker_consumer, app)  # type: ignore[assignment]
+    # Faust's attribute takes any transport, its type says only its own.
+    app.transport = Transport(app.conf.broker_consumer, app)  # pyright: ignore[reportAttributeAccessIssue]
     return app
 
 

@@ -151,13 +151,15 @@ def meter_documents(
 
 def _with_gaps(numbers: npt.NDArray[np.int64], here: npt.NDArray[np.bool_]) -> list[list[list[int | None]]]:
     """Return numbers of shape (rows, 24, meters) as lists by meter, then row, None where they are not here."""
-    some = here.any(axis=(0, 2)).nonzero()[0]
-    if not len(some):
+    some: list[int] = np.flatnonzero(np.logical_or.reduce(here, axis=(0, 2))).tolist()
+    if not some:
         return [[[None] * 24] * len(numbers) for _ in range(numbers.shape[2])]
-    first, end = int(some[0]), int(some[-1]) + 1
+    first, end = some[0], some[-1] + 1
     inner = numbers[:, first:end].transpose(2, 0, 1)
     if not here[:, first:end].all():
-        return np.where(here, numbers, None).transpose(2, 0, 1).tolist()
+        objects = numbers.astype(object)
+        objects[~here] = None
+        return objects.transpose(2, 0, 1).tolist()
     # Converting integers alone is far cheaper than objects; what surrounds them is the hours not yet known.
     before: list[int | None] = [None] * first
     after: list[int | None] = [None] * (24 - end)

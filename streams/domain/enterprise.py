@@ -262,7 +262,11 @@ class EnterpriseFold:
         changed = False
         for each, part, found in own_values(document, values, self.plan.indicators):
             own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
-            if document.own.get(each.name) != own:
+            before = document.own.get(each.name)
+            if before is not None:
+                # What is no longer computed is said to be unknown, so that no reader keeps it.
+                found.update(dict.fromkeys(before.values.keys() - found.keys()))
+            if before != own:
                 document.own[each.name] = own
                 self._changed[each.name] = None
                 changed = True

@@ -133,11 +133,15 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     if len(hour.conflicts) == 0 and not (ordered[1:] == ordered[:-1]).any():
-        changed = frozenset(hour.meters[m] for m in np.unique(rows.meter).tolist())
+        come: list[int] = np.unique(rows.meter).tolist()
+        changed = frozenset(hour.meters[m] for m in come)
         return Hour(hour.start_ms, hour.meters, hour.scales, both.take(order), NO_ROWS), changed
     chosen, conflicts = _resolve(key, both)
     old = kept + len(hour.conflicts)
-    touched = {*both.meter[chosen[chosen >= kept]].tolist(), *both.meter[conflicts[conflicts >= old]].tolist()}
+    touched: set[int] = {
+        *both.meter[chosen[chosen >= kept]].tolist(),
+        *both.meter[conflicts[conflicts >= old]].tolist(),
+    }
     if len(conflicts) != len(hour.conflicts) or (conflicts < kept).any():
         touched |= set(np.setxor1d(both.meter[conflicts], hour.conflicts.meter).tolist())
         touched |= set(both.meter[conflicts[conflicts < kept]].tolist())

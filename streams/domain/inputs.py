@@ -51,6 +51,13 @@ class Inputs:
     readings: int = 0
 
 
+class _Versioned(msgspec.Struct):
+    v: int
+
+
+_decode_version = msgspec.json.Decoder(_Versioned).decode
+
+
 class UnusableError(ValueError):
     """A message or batch that cannot be used: a stable code and what is wrong."""
 
@@ -95,9 +102,11 @@ def _decoded(record: Record, decode: Callable[[bytes], Any]) -> Any:
 
 def _code_of(value: bytes) -> str:
     """Tell a message of another version, whose shape is not known here, from a wrong one of this version."""
-    raw = msgspec.json.decode(value)
-    other = isinstance(raw, dict) and isinstance(raw.get("v"), int) and raw["v"] != VERSION
-    return "unknown_version" if other else "bad_message"
+    try:
+        named = _decode_version(value).v
+    except msgspec.ValidationError:
+        return "bad_message"
+    return "bad_message" if named == VERSION else "unknown_version"
 
 
 def _check_registry(named: int, version: int) -> None:
@@ -152,7 +161,7 @@ def _columns(batch: Batch) -> Readable:
     values = batch.v
     voids = None in values
     try:
-        plain = [0 if value is None else value for value in values] if voids else values
+        plain = [value or 0 for value in values]
         columns = np.zeros((6, count), np.int64)
         columns[0], columns[1], columns[2], columns[5] = batch.i, batch.t, plain, batch.received
         if revision is not None:

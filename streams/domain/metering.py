@@ -183,10 +183,31 @@ class _Spans(NamedTuple):
     received: Ints
     reasons: dict[int, str]
 
+    def take(self, which: Bools) -> "_Spans":
+        """Return the spans that a mask chooses; what was refused is settled by then."""
+        return _Spans(
+            self.place[which],
+            self.from_ms[which],
+            self.to_ms[which],
+            self.amount[which],
+            self.guessed[which],
+            self.received[which],
+            {},
+        )
+
     def joined(self, more: "_Spans") -> "_Spans":
+        """Return these spans, then `more`, which has none that were refused."""
         if not len(self.place):
-            return more._replace(reasons={})
-        return _Spans(*(np.concatenate(pair) for pair in zip(self[:6], more[:6], strict=True)), self.reasons)
+            return more
+        return _Spans(
+            np.concatenate((self.place, more.place)),
+            np.concatenate((self.from_ms, more.from_ms)),
+            np.concatenate((self.to_ms, more.to_ms)),
+            np.concatenate((self.amount, more.amount)),
+            np.concatenate((self.guessed, more.guessed)),
+            np.concatenate((self.received, more.received)),
+            self.reasons,
+        )
 
 
 def _register_spans(table: MeterTable, rows: Rows, register: Bools) -> tuple[Ints, Ints, Ints, dict[int, str]]:
@@ -235,12 +256,12 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
             if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
                 at = int(spans.from_ms[span]), int(spans.to_ms[span])
                 missed.append(Missed(int(spans.place[span]), *at, reason))
-        spans = _Spans(*(column[given] for column in spans[:6]), {})
+        spans = spans.take(given)
     low = np.maximum(spans.from_ms, start_ms)
     high = np.minimum(spans.to_ms, end_ms)
     inside = high > low
     if not inside.all():
-        spans = _Spans(*(column[inside] for column in spans[:6]), {})
+        spans = spans.take(inside)
         low, high = low[inside], high[inside]
     length = spans.to_ms - spans.from_ms
     part = spans.amount

@@ -5,6 +5,7 @@ Equal hours pack to equal bytes. The first byte is the version of the form.
 
 import struct
 from bisect import bisect_left
+from typing import Any
 
 import numpy as np
 import zstandard
@@ -13,7 +14,12 @@ from streams.domain.hour import NO_ROWS, Hour, Rows
 
 FORM = 1
 _HEAD = struct.Struct("<BqHII")  # form, start [epoch ms], meters, rows, conflicts
-_WIDTHS = (np.dtype("i1"), np.dtype("<i2"), np.dtype("<i4"), np.dtype("<i8"))
+_WIDTHS: tuple[np.dtype[np.signedinteger[Any]], ...] = (
+    np.dtype("i1"),
+    np.dtype("<i2"),
+    np.dtype("<i4"),
+    np.dtype("<i8"),
+)
 _LIMITS = tuple(np.iinfo(width).max for width in _WIDTHS)
 _COLUMN = struct.Struct("<Bq")
 _TIMES = (1, 5)  # columns t and received are written against the hour's start
@@ -82,7 +88,8 @@ def _get_rows(raw: bytes, at: int, count: int, start_ms: int) -> tuple[Rows, int
         return NO_ROWS, at
     columns = np.zeros((6, count), np.int64)
     for column in range(6):
-        kind, first = _COLUMN.unpack_from(raw, at)
+        head: tuple[int, int] = _COLUMN.unpack_from(raw, at)
+        kind, first = head
         at += _COLUMN.size
         columns[column, 0] = first + (start_ms if column in _TIMES else 0)
         if kind != 4:
