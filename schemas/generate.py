@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -49,14 +49,13 @@ def schemas() -> dict[str, str]:
 def _clean(value: Any) -> Any:
     # A docstring keeps the indentation of its source, in some versions of Python and not in others.
     if isinstance(value, dict):
-        fields: Mapping[str, Any] = value
+        fields = cast("dict[str, Any]", value)
         return {
             name: inspect.cleandoc(one) if name == "description" and isinstance(one, str) else _clean(one)
             for name, one in fields.items()
         }
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_clean(one) for one in items]
+        return [_clean(one) for one in cast("list[Any]", value)]
     return value
 
 

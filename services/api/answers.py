@@ -35,9 +35,9 @@ ENTITY = {
 }
 ALARM = {
     "v": 1,
-    "id": "a9e5cb3c8fdca6b29d3e",
+    "id": "b8be3fa6c19ff68db305",
     "rule": "hourly-peak",
-    "rule_version": 1,
+    "rule_version": "5f0c3e8d12ab",
     "entity": "enterprise/bz-steel",
     "start": "2018-01-01T08",
     "period": "episode",
@@ -49,11 +49,11 @@ ALARM = {
     "unit": "kWh",
     "since": 1514764800000,
     "known": 1514768460000,
-    "reason": "above 400 kWh",
+    "reason": "qty.electricity 412.5 is above 400 kWh",
     "coverage": 1.0,
     "seq": 1,
 }
-EVENT = {**ALARM, "from": "ok", "cause": "reading", "actor": "engine"}
+EVENT = {**ALARM, "from": None, "cause": "raised", "actor": "engine"}
 REJECTED = {
     "v": 1,
     "code": "unknown_meter",
