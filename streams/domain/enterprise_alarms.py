@@ -46,6 +46,15 @@ def coverage(document: CalendarDocument, metric: str, part: slice) -> float | No
     return had / expected if expected else None
 
 
+def settled_in(document: CalendarDocument | None, each: Window) -> bool:
+    """Tell whether a window has settled, by the document that holds it."""
+    if document is None:
+        return False
+    if each.kind == "hour":
+        return document.status[child_index(each.start_ms, "day")] not in (None, PROVISIONAL)
+    return each.name in document.own and document.own[each.name].status != PROVISIONAL
+
+
 class EntityAlarms:
     """The alarms of one entity of an enterprise: of the enterprise itself or of one of its meters."""
 
@@ -78,12 +87,7 @@ class EntityAlarms:
 
     def settled(self, window: Window) -> bool:
         """Tell whether a window has settled."""
-        document = self._work.document(window_at(window.start_ms, HOME[window.kind]).name)
-        if document is None:
-            return False
-        if window.kind == "hour":
-            return document.status[child_index(window.start_ms, "day")] not in (None, PROVISIONAL)
-        return window.name in document.own and document.own[window.name].status != PROVISIONAL
+        return settled_in(self._work.document(window_at(window.start_ms, HOME[window.kind]).name), window)
 
     def last_ms(self) -> int:
         """Return the end [epoch ms] of the last window that can have a value."""

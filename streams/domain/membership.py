@@ -1,0 +1,85 @@
+"""Membership says which enterprises make up a territory in a window, and which territories an enterprise is in.
+
+What the registry dates, it dates by local days, so all hours of a day have the same members.
+"""
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from schemas.windows import DAY_MS, Window
+from streams.domain.registry import Snapshot
+
+TERRITORY_KINDS = ("park", "county", "city", "province", "industry")
+
+
+class Members(NamedTuple):
+    """The ids of the enterprises that belong to a territory at some time in a window, and all through it."""
+
+    ever: frozenset[str]
+    always: frozenset[str]
+
+
+class Membership:
+    """The memberships of one snapshot; answers are kept, since the same windows are asked for again and again."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.territories = frozenset(str(key) for key in snapshot.documents if key.kind in TERRITORY_KINDS)
+        self._sets: dict[tuple[str, ...], frozenset[str]] = {}
+        self._over: dict[tuple[str, str], Members] = {}
+        self._edges_ms: dict[str, tuple[int, ...]] = {}
+        self._of: dict[tuple[str, int], frozenset[str]] = {}
+
+    def on(self, territory: str, day: Window) -> tuple[str, ...]:
+        """Return the ids of the members of a territory on a day, sorted."""
+        return self.snapshot.members(territory, day.start_ms)
+
+    def over(self, territory: str, each: Window) -> Members:
+        """Return the members of a territory in a window of whole days."""
+        if each.kind == "day":
+            found = self._set(self.on(territory, each))
+            return Members(found, found)
+        key = territory, each.name
+        kept = self._over.get(key)
+        if kept is None:
+            days = range(each.start_ms, each.end_ms, DAY_MS)
+            lists = [self.snapshot.members(territory, at) for at in days]
+            sets = [self._set(members) for members in {id(members): members for members in lists}.values()]
+            first = sets[0]
+            kept = Members(first, first) if len(sets) == 1 else Members(first.union(*sets), first.intersection(*sets))
+            self._over[key] = kept
+        return kept
+
+    def of(self, enterprise: str, each: Window) -> frozenset[str]:
+        """Return the territories that an enterprise belongs to at some time in a window."""
+        edges_ms = self._edges_ms.get(enterprise)
+        if edges_ms is None:
+            view = self.snapshot.enterprises.get(enterprise)
+            if view is None:
+                return frozenset()
+            dated = {since.from_ms for list_ in (view.park, view.county, view.industry) for since in list_}
+            edges_ms = self._edges_ms[enterprise] = tuple(sorted({view.from_ms, view.to_ms, *dated}))
+        first, last = bisect_right(edges_ms, each.start_ms), bisect_right(edges_ms, each.end_ms - 1)
+        if first == last:
+            return self._of_stretch(enterprise, edges_ms, first)
+        return frozenset[str]().union(
+            *(self._of_stretch(enterprise, edges_ms, stretch) for stretch in range(first, last + 1))
+        )
+
+    def _of_stretch(self, enterprise: str, edges_ms: tuple[int, ...], stretch: int) -> frozenset[str]:
+        key = enterprise, stretch
+        found = self._of.get(key)
+        if found is None:
+            territories = self.snapshot.territories_of(enterprise, edges_ms[stretch - 1]) if stretch else ()
+            found = self._of[key] = frozenset(territories)
+        return found
+
+    def _set(self, members: tuple[str, ...]) -> frozenset[str]:
+        found = self._sets.get(members)
+        if found is None:
+            found = self._sets[members] = frozenset(members)
+        return found
+
+    def chains(self) -> dict[str, tuple[str, ...]]:
+        """Return what each territory lies in."""
+        return {territory: self.snapshot.within(territory, 0) for territory in self.territories}
