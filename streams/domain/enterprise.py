@@ -76,7 +76,7 @@ class EnterpriseFold:
         """Compute whole days again, as after a change of the registry."""
         self._refill = True
         for day in days:
-            self._hours.update(hour.start_ms for hour in children_of(day) if self._counts(hour))
+            self._hours.update(self._counted(day))
             self._visits.update((day, day[:7], day[:4]))
 
     def finish(self) -> None:
@@ -143,8 +143,16 @@ class EnterpriseFold:
         for low, high in set(zip(first.tolist(), last.tolist(), strict=True)):
             self._hours.update(range(low * HOUR_MS, (high + 1) * HOUR_MS, HOUR_MS))
 
-    def _counts(self, hour: Window) -> bool:
-        return hour.end_ms <= self.time.now_ms or self.work.hour(hour.start_ms) is not None
+    def _counted(self, day: str) -> list[int]:
+        """Return the hours [epoch ms] of a day that have ended, have readings, or have been computed before."""
+        document = self.work.document(day)
+        return [
+            hour.start_ms
+            for index, hour in enumerate(children_of(day))
+            if hour.end_ms <= self.time.now_ms
+            or (document is not None and document.status[index] is not None)
+            or self.work.hour(hour.start_ms) is not None
+        ]
 
     def _measure(self, start_ms: int) -> Quantities:
         hour = self.work.hour(start_ms)
@@ -161,9 +169,8 @@ class EnterpriseFold:
         if rebuilt:
             old = None
             block = Block.empty(self.plan.digest, len(self.table.ids))
-            known = any(status is not None for status in document.status)
-            if known:
-                hours = sorted({*hours, *(each.start_ms for each in children_of(day.name) if self._counts(each))})
+            if any(status is not None for status in document.status):
+                hours = sorted({*hours, *self._counted(day.name)})
         else:
             assert old is not None
             block = old.copy()
@@ -188,6 +195,8 @@ class EnterpriseFold:
         if changed or moved.any():
             self.work.put_block(day.name, block)
             places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
+            # A meter can change where its enterprise does not: a sub-meter, or one that another balances out.
+            self._changed.update(dict.fromkeys([day.name, *(window_at(start_ms, "hour").name for start_ms in hours)]))
             touched = sorted({(start_ms - day.start_ms) // HOUR_MS for start_ms in hours} | set(document.touched))
             self._put_meters(day.name, block, places.tolist(), document.status, touched)
         return changed
