@@ -1,6 +1,7 @@
 """Serving runs one process until it is told to stop: its logs are set up, then its role's own `serve` has the word."""
 
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -10,6 +11,7 @@ import structlog
 import typer
 
 from schemas.settings import Settings
+from services.command.output import FOUND
 from services.health import HealthServer
 
 
@@ -28,7 +30,17 @@ def serve(role: Annotated[Role, typer.Argument(help="What the process does.", sh
     """Run one process until SIGINT or SIGTERM. All settings are environment variables QINGYU_*."""
     settings = Settings()
     set_up_logs()
-    _serve_of(role)(settings)
+    # What a role does not catch itself, and what an HTTP server passes on when it has stopped, is a clean end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    try:
+        _serve_of(role)(settings)
+    except SystemExit as error:
+        raise typer.Exit(FOUND if error.code else 0) from error
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def set_up_logs() -> None:
