@@ -5,10 +5,18 @@ one of them has not told yet is not zero.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from schemas.messages import CalendarDocument
 from schemas.windows import Window
 from streams.domain.membership import Members
+
+
+class OutputChange(NamedTuple):
+    """What a document changed: a value that it reports, and which products the enterprise makes in that year."""
+
+    values: bool
+    products: bool
 
 
 class MemberOutputs:
@@ -19,12 +27,11 @@ class MemberOutputs:
         self._said: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}  # (enterprise id, period) -> its keys above
         self._makers: dict[tuple[str, str], dict[str, set[str]]] = {}  # (year, metric) -> enterprise id -> periods
 
-    def put(self, document: CalendarDocument) -> bool:
-        """Take an enterprise's document in; return whether it changed which products the enterprise makes that year."""
+    def put(self, document: CalendarDocument) -> OutputChange:
+        """Take an enterprise's document in; return what that changed."""
         enterprise = document.entity.partition("/")[2]
         place = enterprise, document.period
-        for key in self._said.pop(place, ()):
-            self._values[key].pop(enterprise, None)
+        before = {key: self._values[key].pop(enterprise) for key in self._said.pop(place, ())}
         found = {
             (name, metric): value
             for name, own in document.own.items()
@@ -35,7 +42,8 @@ class MemberOutputs:
             self._values.setdefault(key, {})[enterprise] = value
         if found:
             self._said[place] = tuple(found)
-        return self._put_makers(document, enterprise, {metric for _, metric in found})
+        products = self._put_makers(document, enterprise, {metric for _, metric in found})
+        return OutputChange(found != before, products)
 
     def _put_makers(self, document: CalendarDocument, enterprise: str, made: set[str]) -> bool:
         year = document.period[:4]

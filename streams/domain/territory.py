@@ -23,8 +23,9 @@ from streams.domain.indicator import own_values
 from streams.domain.member_outputs import MemberOutputs
 from streams.domain.membership import TERRITORY_KINDS, Membership
 from streams.domain.registry import IndicatorView, Snapshot
-from streams.domain.sheet import GroupHours, Input, Sheet, highest
+from streams.domain.sheet import GroupHours, Sheet
 from streams.domain.shelf import Shelf
+from streams.domain.standing import Standing, highest, windows_of
 from streams.domain.territory_alarms import Conditions, TerritoryAlarms, watch_territory
 from streams.domain.watching import Watcher, watchers
 from streams.domain.work import Output
@@ -50,7 +51,7 @@ class Territories:
         self.conditions = Conditions()
         self.documents = Shelf()  # of territories, as they are written
         self._enterprise_days = Shelf(decoded=64)
-        self._enterprise_own: dict[str, dict[str, tuple[dict[str, Own], Input]]] = {}  # by period of a month or year
+        self._standings: dict[str, Standing] = {}  # of the enterprises' months and years
         self._outputs = MemberOutputs()
         self._reports: dict[str, Reports] = {}
         self._sheets: OrderedDict[str, Sheet] = OrderedDict()
@@ -102,7 +103,7 @@ class Territories:
 
     def recompute_all(self) -> None:
         """Have everything added up again, as after a start: what comes out as it is written is not written again."""
-        for name in {*self._days_known(), *self._enterprise_own, *self.documents.periods()}:
+        for name in {*self._days_known(), *self._standings, *self.documents.periods()}:
             for territory in self._membership.territories:
                 self._touch(territory, window(name))
         for reports in self._reports.values():
@@ -120,20 +121,21 @@ class Territories:
         period = window(document.period)
         self.registry_named = max(self.registry_named, document.registry)
         if period.kind == "day":
-            if not self._enterprise_days.put(document, text):
-                return
+            touched = self._enterprise_days.put(document, text)
             sheet = self._sheets.get(document.period)
-            if sheet is not None:
+            if touched and sheet is not None:
                 sheet.put(document)
         else:
-            mine = self._enterprise_own.setdefault(document.period, {})
-            heard = dict(document.own), list(document.input)
-            if mine.get(enterprise) == heard:
-                return
-            mine[enterprise] = heard
+            standing = self._standings.get(document.period)
+            if standing is None:
+                standing = self._standings[document.period] = Standing(document.period)
+            touched = standing.put(document)[1]
+        made = self._outputs.put(document)
+        if not touched and not made.values:
+            return
         for territory in self._membership.of(enterprise, period):
             self._touch(territory, period)
-        if self._outputs.put(document):
+        if made.products:
             self._touch_year(self._membership.of(enterprise, window_at(period.start_ms, "year")), document.period[:4])
 
     def report(self, report: Reported) -> None:
@@ -172,7 +174,7 @@ class Territories:
 
     def _touch_year(self, territories: Iterable[str], year: str) -> None:
         """Touch all that territories have of a year."""
-        names = [name for name in {*self._days_known(), *self._enterprise_own} if name[:4] == year]
+        names = [name for name in {*self._days_known(), *self._standings} if name[:4] == year]
         for territory in territories:
             for name in names:
                 self._touch(territory, window(name))
@@ -191,7 +193,7 @@ class Territories:
         return self._enterprise_days.periods()
 
     def _sheet(self, day: str) -> Sheet:
-        sheet = self._sheets.pop(day, None) or Sheet(self._enterprise_days.unpacked(day))
+        sheet = self._sheets.pop(day, None) or Sheet(day, self._enterprise_days.unpacked(day))
         self._sheets[day] = sheet
         while len(self._sheets) > _SHEETS_KEPT:
             self._sheets.popitem(last=False)
@@ -241,13 +243,12 @@ class Territories:
             self._child(document, child_index(window(name).start_ms, period.kind), below)
             input_ += below.input
         members = self._membership.over(territory, period).ever
-        heard = self._enterprise_own.get(period.name, {})
-        statuses: dict[str, set[str]] = {}
-        for enterprise in members & heard.keys():
-            own, steps = heard[enterprise]
-            input_ += steps
-            for name, each in own.items():
-                statuses.setdefault(name, set()).add(each.status)
+        standing = self._standings.get(period.name)
+        statuses: dict[str, frozenset[str]] = {}
+        if standing is not None:
+            rows = standing.rows(members)
+            input_ += standing.input(rows)
+            statuses = standing.statuses(rows)
         own_changed = self._own(document, period, statuses)
         if before is None and not document.touched and not any(own.values for own in document.own.values()):
             return False
@@ -272,7 +273,7 @@ class Territories:
         """
         territory = document.entity
         outputs: dict[tuple[str, str], int] = {}
-        for each in _windows_of(period):
+        for each in windows_of(period):
             for metric, value in self._outputs.sums(each, self._membership.over(territory, each)):
                 outputs[metric, each.name] = value
         for key, report in self._reports.get(territory, {}).items():
@@ -322,13 +323,6 @@ class Territories:
 
 
 _NO_HOURS = GroupHours([{}] * 24, [None] * 24, [None] * 24, frozenset(), frozenset({None}), [])
-
-
-def _windows_of(period: Window) -> Iterable[Window]:
-    yield period
-    if period.kind == "year":
-        for quarter in range(1, 5):
-            yield window(f"{period.name}-Q{quarter}")
 
 
 def _rank(report: Reported) -> tuple[int, int, int]:
