@@ -6,11 +6,15 @@ from typing import Any
 
 import httpx
 
+from schemas.windows import HOUR_MS, window
+
 ANSWER_S = 10.0
 METRICS = ("energy.cv", "energy.eq", "co2.total")
 INTENSITY, LIMIT = "steel-intensity", "steel-limit"
 KINDS = ("city", "county", "park", "enterprise")
 ALARMS_SHOWN = 8
+# On a clock of an hour a second, the seconds that a reading needs until it can be asked for are as many hours.
+LIVE_WITHIN_MS = 6 * HOUR_MS
 _PAGE = 1000
 
 Points = dict[str, Any]
@@ -41,17 +45,20 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Lines in the order city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms by newest change."""
+    """Lines in the order city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms: what fires first, then the newest change."""
 
     lines: tuple[Line, ...]
     tiers: tuple[tuple[str, float], ...]
     alarms: tuple[dict[str, Any], ...]
     firing: int
 
-    @property
-    def live(self) -> bool:
-        """Whether the city has a figure of an hour, made of its enterprises' readings."""
-        return any(line.kind == "city" and line.value("energy.cv", "hour") is not None for line in self.lines)
+    def live(self, now_ms: int) -> bool:
+        """Tell whether the city has a figure of an hour that is not long over at an instant [epoch ms]."""
+        for line in self.lines:
+            point = line.point("energy.cv", "hour") if line.kind == "city" else None
+            if point is not None and point["value"] is not None:
+                return window(point["start"]).end_ms > now_ms - LIVE_WITHIN_MS
+        return False
 
 
 class BoardReader:
@@ -78,7 +85,7 @@ class BoardReader:
         return Board(
             lines=tuple(self._line(entity, name) for entity, name in self._entities),
             tiers=self._tiers,
-            alarms=tuple(sorted(alarms, key=lambda one: one["known"], reverse=True)[:ALARMS_SHOWN]),
+            alarms=tuple(sorted(alarms, key=_by_weight, reverse=True)[:ALARMS_SHOWN]),
             firing=sum(one["condition"] == "firing" for one in alarms),
         )
 
@@ -105,3 +112,7 @@ class BoardReader:
         answer = self._http.get(path, params=query)
         answer.raise_for_status()
         return answer.json()
+
+
+def _by_weight(alarm: dict[str, Any]) -> tuple[bool, int]:
+    return alarm["condition"] == "firing", alarm["known"]

@@ -21,13 +21,14 @@ from typing import NoReturn
 import httpx
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local import jars
 from deploy.local.jars import LocalServerError
 from schemas.windows import date_ms, local_datetime
 from services.clock import Clock
 from services.simulator.board import Board, BoardReader
-from services.simulator.channel import FIRST_MS, LAST_MS
+from services.simulator.channel import FIRST_MS, LAST_MS, Channel
 from services.simulator.city import ROOT, city_channels, city_folder
 from services.simulator.player import Player
 from services.simulator.screen import Footer, plain_lines, screen
@@ -36,7 +37,8 @@ from services.simulator.steel import outputs
 from services.simulator.waiting import wait_until
 from services.topics import TopicsError
 
-START = dt.date(2018, 2, 27)
+# The month before is history, with its output reported, so that an intensity is there from the beginning.
+START = dt.date(2018, 2, 2)
 HOURS_PER_S = 1.0
 LIVE_LIMIT_S = 120.0
 REFRESH_S = 1.0
@@ -66,15 +68,11 @@ class Demo:
             self._say_starting("the city's registry")
             running.command("apply", str(city_folder()))
             stack.enter_context(_addresses(running))
-            player = Player(
-                city_channels(), list(outputs()), Clock.parse(running.settings.clock),
-                running.gateway, running.token, FIRST_MS,
-            )  # fmt: skip
+            channels, clock = city_channels(), Clock.parse(running.settings.clock)
+            player = Player(channels, list(outputs()), clock, running.gateway, running.token, FIRST_MS)
             stack.callback(player.stop)
-            self._say_starting("the history")
-            player.start()
-            if not wait_until(player.caught_up.is_set, LIVE_LIMIT_S):
-                raise StackError(f"the history could not be played: {player.trouble or 'the gateway is too slow'}")
+            self._play_history(player, channels, clock.now_ms())
+            self._say_starting("the ticker")
             running.start(LATE_ROLES)
             reader = BoardReader(running.api, running.token, ROOT)
             stack.callback(reader.close)
@@ -86,44 +84,63 @@ class Demo:
             return
         jars.check()
         if not jars.jar_directory().is_dir():
-            with self._console.status("Maven fetches the broker's jars, about 60 MB, once .."):
+            self._say("Maven fetches the broker's jars, about 60 MB, once ..")
+            with self._bar("jars"):
                 jars.fetch()
 
+    def _play_history(self, player: Player, channels: Sequence[Channel], now_ms: int) -> None:
+        """Play all that lies before the present; raise StackError when the gateway does not take it."""
+        count = sum(len(channel.between(FIRST_MS, now_ms)) for channel in channels)
+        self._say_starting(f"{count:,} readings of history")
+        player.start()
+        with self._bar("readings", count) as advance_to:
+
+            def played() -> bool:
+                advance_to(player.sent)
+                return player.caught_up.is_set()
+
+            if not wait_until(played, LIVE_LIMIT_S):
+                raise StackError(f"the history could not be played: {player.trouble or 'the gateway is too slow'}")
+
     def _show(self, running: Stack, player: Player, reader: BoardReader) -> int:
-        """Show the city until the time is over; with --once, until it has figures."""
+        """Show the city until the time or the data are over; with --once, until it is live. Return the exit status."""
         clock = Clock.parse(running.settings.clock)
-        hint = (
-            f"{running.api}/docs  {running.gateway}/docs  "
-            + (f"addresses and token: . {ADDRESSES}  " if ADDRESSES.exists() else "")
-            + "Ctrl-C ends it"
-        )
-        end_s = None if self._options.seconds is None else self._started_s + self._options.seconds
+        hint = f"{running.api}/docs  {running.gateway}/docs  addresses and token: . {ADDRESSES}  Ctrl-C ends it"
+        end_s = float("inf") if self._options.seconds is None else self._started_s + self._options.seconds
         give_up_s = time.monotonic() + LIVE_LIMIT_S
-        live_since: float | None = None
+        live_s: float | None = None
         with self._output() as show:
-            while clock.now_ms() < LAST_MS:
+            while (now_ms := clock.now_ms()) < LAST_MS:
                 board, trouble = _read(reader)
-                if board is not None and board.live and live_since is None:
-                    live_since = time.monotonic()
-                footer = Footer(
-                    clock.now_ms(), running.healths(), player.sent, player.refused, trouble or player.trouble, hint
-                )
-                show(board, footer)
-                now_s = time.monotonic()
-                if live_since is None and now_s > give_up_s:
-                    said = f"the city has no figures after {LIVE_LIMIT_S:.0f} s"
-                    raise StackError(f"{said}: {'; '.join(_ailing(footer)) or 'see the logs'} in {_logs(running)}")
-                if live_since is not None and (self._options.once or (end_s is not None and now_s >= end_s)):
+                healths = running.healths()
+                if live_s is None and board is not None and board.live(now_ms):
+                    live_s = time.monotonic() - self._started_s
+                show(board, Footer(now_ms, healths, player.sent, player.refused, trouble or player.trouble, hint))
+                if live_s is None and time.monotonic() > give_up_s:
+                    ailing = "; ".join(f"{one.name} is {one.state}" for one in healths if one.state != "ready")
+                    said = (
+                        f"the city has no figures after {LIVE_LIMIT_S:.0f} s: {ailing or trouble or 'it is too slow'}"
+                    )
+                    raise StackError(f"{said}; the logs are in {running.logs}")
+                if live_s is not None and (self._options.once or time.monotonic() >= end_s):
                     break
                 time.sleep(REFRESH_S)
-        if live_since is not None:
-            self._console.print(f"live after {live_since - self._started_s:.1f} s; {player.sent:,} readings played")
+        if live_s is not None:
+            self._say(f"live after {live_s:.1f} s; {player.sent:,} readings played")
         return 0
+
+    @contextlib.contextmanager
+    def _bar(self, name: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+        """Show a bar in a terminal and give what moves it; without a total it only says that something goes on."""
+        columns = (TextColumn("        {task.description}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal) as bar:
+            task = bar.add_task(name, total=total)
+            yield lambda completed: bar.update(task, completed=completed)
 
     @contextlib.contextmanager
     def _output(self) -> Iterator[_Show]:
         if self._console.is_terminal and not self._options.plain:
-            with Live(console=self._console, screen=False, auto_refresh=False) as live:
+            with Live(console=self._console, screen=True, auto_refresh=False) as live:
                 yield lambda board, footer: live.update(screen(board, footer), refresh=True)
         else:
             said_s = float("-inf")
@@ -149,14 +166,6 @@ def _read(reader: BoardReader) -> tuple[Board | None, str]:
         return reader.read(), ""
     except (httpx.HTTPError, KeyError) as error:
         return None, f"the api did not answer: {error or type(error).__name__}"
-
-
-def _ailing(footer: Footer) -> list[str]:
-    return [f"{one.name} is {one.state}" for one in footer.healths if one.state != "ready"]
-
-
-def _logs(running: Stack) -> Path:
-    return running.processes.log(running.processes.names()[0]).parent
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ Each source sends batches of its own over HTTP, and repeats one until it is answ
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import httpx
@@ -90,6 +91,8 @@ class Player:
                 for channel in channels
                 for stamp_ms, value in channel.between(after_ms, until_ms)
             ]
+            # All meters of a day together: the worker then computes a day of history once.
+            rows.sort(key=itemgetter("ts"))
             for first in range(0, len(rows), BATCH_READINGS):
                 batch = f"{source}-{until_ms}-{first}"
                 part = rows[first : first + BATCH_READINGS]

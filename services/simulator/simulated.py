@@ -49,7 +49,7 @@ PROFILES = {
     "bz-food.e01": Profile(120.0, DAYTIME, weekend=0.35),
     "bz-food.h01": Profile(0.9, DAYTIME, weekend=0.3, silent=(4, 2, 2)),
     "nj-heat.g01": Profile(95.0, EVENING),
-    "nj-heat.h01": Profile(2.9, EVENING),
+    "nj-heat.h01": Profile(2.5, EVENING),
 }
 
 

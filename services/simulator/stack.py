@@ -63,6 +63,11 @@ class Stack:
         """Address of the gateway."""
         return self.settings.gateway
 
+    @property
+    def logs(self) -> Path:
+        """Folder of the processes' logs."""
+        return self.processes.log(ROLES[0]).parent
+
     def start(self, roles: tuple[str, ...]) -> None:
         """Start processes with `qingyu serve` and wait until all are ready; raise StackError when one is not."""
         for role in roles:
