@@ -1,0 +1,133 @@
+"""What a change of the registry touches is computed again, as if it had always stood so."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.folding import REGISTRY, Stream, document, documents, instant, meter, report, tick
+
+ROWS = (
+    ("e01", "2018-03-01T08:15", "10"), ("e01", "2018-03-01T08:30", "20"), ("e01", "2018-03-17T09:15", "40"),
+    ("e02", "2018-03-01T08:15", "3"), ("e01", "2018-04-30T23:45", "5"),
+)  # fmt: skip
+INDICATOR = """
+{apiVersion: qingyu/v1, kind: indicator, id: steel-intensity, valid_from: 2018-01-01,
+ spec: {type: intensity, numerator: energy.cv, denominator: output.crude-steel, unit: kgce/t}}
+"""
+LIMIT = """
+{apiVersion: qingyu/v1, kind: limit, id: steel-limit, valid_from: 2018-01-01,
+ spec: {indicator: steel-intensity, tiers: [{id: advanced, max: "5"}], source: demo}}
+"""
+RULE = """
+{apiVersion: qingyu/v1, kind: rule, id: hourly-peak, valid_from: 2018-01-01,
+ spec: {metric: qty.electricity, window: hour, period: episode, select: {kind: enterprise, id: [works]},
+        raise: {gt: "35"}, clear: {lt: "10"}, severity: warning}}
+"""
+BASE = (REGISTRY, INDICATOR, meter("e01"), meter("e02", role="sub", parent="e01"))
+NEW_RELEASE = document(
+    "release", "demo-2018",
+    coefficients=[{"carrier": "electricity", "cv_kgce": "0.2", "eq_kgce": "0.4", "source": "demo"}],
+    factors=[{"carrier": "electricity", "gas": "co2", "kg": "0.7", "scope": "power", "source": "demo"}],
+)  # fmt: skip
+CHANGES = {
+    "a coefficient": (NEW_RELEASE,),
+    "a multiplier": (meter("e01", multiplier=[{"from": "2018-01-01", "value": "40"}]),),
+    "a multiplier from a day on": (
+        meter("e01", multiplier=[{"from": "2018-01-01", "value": "1"}, {"from": "2018-03-10", "value": "2"}]),
+    ),
+    "a role": (meter("e02", role="output"),),
+    "the stamp": (meter("e01", stamp="start"),),
+    "a meter more": (meter("e00"),),
+    "a meter before the others that has readings": (meter("e015"),),
+    "the unit": (meter("e01", unit="MWh"),),
+    "a limit": (LIMIT,),
+    "a rule": (RULE,),
+    "the grace": (document("settings", "default", grace={"hour": "1h", "day": "2d", "month": "3d", "year": "4d"}),),
+}
+
+
+def fed(stream: Stream) -> Stream:
+    for row in ROWS:
+        stream.readings(row, received="2018-05-01T00:00")
+    stream.readings(("e015", "2018-03-01T08:45", "7"), received="2018-05-01T00:00")
+    stream.step(report("2018-03", "1", received=instant("2018-05-01")))
+    return stream
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_after_a_change_every_number_is_as_if_it_had_always_stood_so(change: str, restarted: bool) -> None:
+    after = documents(*BASE, *CHANGES[change])
+    changed = Stream(documents(*BASE))
+    changed.step(tick("2018-02-27T00:00"))
+    fed(changed).step(tick("2018-05-06T00:00"))
+    if restarted:
+        changed.restart(without_local_copy=True)
+    changed.register(after, 2)
+    always = Stream(after, version=2)
+    always.step(tick("2018-02-27T00:00"))
+    fed(always).step(tick("2018-05-06T00:00"))
+    assert changed.totals.keys() == always.totals.keys()
+    for key, wanted in always.totals.items():
+        got = changed.totals[key]
+        assert (got.metrics, got.own, got.status) == (wanted.metrics, wanted.own, wanted.status), key
+    assert {each.start: (each.condition, each.value) for each in changed.conditions.values()} == {
+        each.start: (each.condition, each.value) for each in always.conditions.values()
+    }
+
+
+def test_a_change_that_touches_other_enterprises_computes_nothing_again() -> None:
+    stream = fed(Stream(documents(*BASE)))
+    before = dict(stream.totals)
+    stream.register(documents(*BASE, document("enterprise", "other")), 2)
+    assert stream.totals == before
+
+
+def test_a_limit_that_is_lifted_takes_its_alarm_with_it() -> None:
+    stream = fed(Stream(documents(*BASE, LIMIT)))
+    assert stream.firing() == ["2018-03"]
+    stream.register(documents(*BASE, LIMIT.replace('max: "5"', 'max: "500"')), 2)
+    assert stream.firing() == []
+
+
+def test_an_alarm_of_a_rule_that_ended_does_not_fire_for_ever() -> None:
+    stream = fed(Stream(documents(*BASE, RULE)))
+    assert stream.firing() == ["2018-03-17T09"]
+    ended = RULE.replace("valid_from: 2018-01-01", "valid_from: 2018-01-01, valid_to: 2018-01-02")
+    stream.register(documents(*BASE, ended), 2)
+    assert stream.firing() == []
+
+
+def test_the_finding_closes_when_the_registry_explains_the_span() -> None:
+    twice = [{"from": "2018-01-01", "value": "1"}, {"from": "2018-03-02", "value": "40"}]
+    stream = Stream(documents(REGISTRY, meter("e01", "register", multiplier=twice)))
+    stream.readings(("e01", "2018-03-01T23:30", "1"), ("e01", "2018-03-02T00:30", "3"))
+    assert [each.open for each in stream.findings.values()] == [True]
+    stream.register(documents(REGISTRY, meter("e01", "register")), 2)
+    assert stream.value("qty.electricity", "2018-03") == 2
+    assert [each.open for each in stream.findings.values()] == [False]
+
+
+def test_readings_of_a_meter_that_is_not_registered_yet_wait_for_it() -> None:
+    stream = Stream(documents(REGISTRY, meter("e01")))
+    stream.readings(("e01", "2018-03-01T08:15", "10"), ("e09", "2018-03-01T08:15", "7"))
+    assert stream.value("qty.electricity", "2018-03-01T08") == 10
+    stream.register(documents(REGISTRY, meter("e01"), meter("e09")), 2)
+    assert stream.value("qty.electricity", "2018-03-01T08") == 17
+
+
+def test_an_enterprise_changed_twice_in_a_row_stands_under_the_last_registry() -> None:
+    stream = fed(Stream(documents(*BASE)))
+    stream.register(documents(*BASE, NEW_RELEASE), 2, finish=False)
+    stream.register(documents(*BASE, NEW_RELEASE, meter("e02", role="output")), 3)
+    assert stream.value("qty.electricity", "2018-03") == Decimal(67)
+    assert stream.value("energy.cv", "2018-03") == Decimal("13.4")
+
+
+def test_a_restart_in_the_midst_of_computing_again_goes_on_to_the_end() -> None:
+    stream = fed(Stream(documents(*BASE)))
+    stream.register(documents(*BASE, NEW_RELEASE), 2, finish=False)
+    stream.restart(without_local_copy=False)
+    stream.work_off()
+    assert stream.value("energy.cv", "2018-03") == Decimal("14")
+    assert stream.value("energy.cv", "2018-04") == Decimal("1")

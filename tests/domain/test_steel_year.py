@@ -1,0 +1,134 @@
+"""The real year of the steel works through the pure fold: shuffled, repeated, re-batched, and as a register."""
+
+import random
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from schemas.messages import Batch
+from streams.stores.state import StateStore
+from tests import independent
+from tests.folding import REGISTRY, Stream, documents, instant, message, meter, tick
+from tests.independent import Reading, Worth
+
+# A year is long for a machine that other tests keep busy.
+pytestmark = pytest.mark.timeout(400)
+
+METRICS = ("qty.electricity", "energy.cv", "co2.total")
+POSTED_MS = instant("2019-02-01")
+
+
+class Disk:
+    """The worker's own local copy as a state, without its place in a changelog."""
+
+    def __init__(self, directory: Path) -> None:
+        self._store = StateStore(directory)
+        self.get, self.scan = self._store.get, self._store.scan
+        self.last_before, self.first_from = self._store.last_before, self._store.first_from
+
+    def write(self, puts: dict[bytes, bytes | None]) -> None:
+        self._store.write(puts, 0)
+
+
+def posted(readings: Iterable[Reading], chance: random.Random) -> Iterable[bytes]:
+    """Yield messages of all readings, shuffled and 5 % of them twice, in batches of any size."""
+    rows = list(readings)
+    rows += chance.sample(rows, len(rows) // 20)
+    chance.shuffle(rows)
+    at, received = 0, POSTED_MS
+    while at < len(rows):
+        batches: list[Batch] = []
+        for _ in range(chance.randint(1, 3)):
+            part = rows[at : at + chance.choice((1, 20, 500, 3000))]
+            at += len(part)
+            received += chance.randint(0, 5000)
+            count = len(part)
+            counts: list[int | None] = [int(each.kwh.scaleb(2)) for each in part]
+            times = [each.t_ms for each in part]
+            batches.append(Batch("b", "works-gw1", received, ["e01"], [2], [0] * count, times, counts))
+        yield message(*batches)
+
+
+def feed(stream: Stream, readings: Iterable[Reading], chance: random.Random) -> None:
+    """Post readings in steps of any length, with ticks of the year and after it in between."""
+    waiting: list[bytes] = []
+    now = instant("2018-01-02")
+    for each in posted(readings, chance):
+        waiting.append(each)
+        if chance.random() < 0.1:
+            now += chance.randint(0, 20 * 24 * independent.HOUR_MS)
+            waiting.append(tick(now))
+        if chance.random() < 0.4:
+            stream.step(*waiting)
+            waiting = []
+    stream.step(*waiting, tick(max(now, instant("2019-06-01"))))
+
+
+def differences(stream: Stream, wanted: dict[str, dict[str, Worth]]) -> list[tuple[str, str, Decimal | None, Decimal]]:
+    """Return every window and metric in which the stream's totals are not what is wanted."""
+    return [
+        (name, metric, got, worth)
+        for windows in wanted.values()
+        for name, worths in windows.items()
+        for metric, worth in zip(METRICS, worths, strict=True)
+        if (got := stream.value(metric, name)) != worth
+    ]
+
+
+def test_the_steel_year_shuffled_and_repeated_is_equal_to_the_last_digit(tmp_path: Path) -> None:
+    stream = Stream(documents(REGISTRY, meter("e01")), Disk(tmp_path / "state"))
+    feed(stream, independent.steel_quarters(), random.Random(851))
+    assert differences(stream, independent.steel_year()) == []
+    assert stream.rejected == []
+    assert stream.value("qty.electricity.estimated", "2018") == 0
+    hours = 8760 * Decimal(3600)
+    assert (
+        stream.value("time.measured.electricity", "2018") == stream.value("time.expected.electricity", "2018") == hours
+    )
+
+
+def test_the_check_notices_one_reading_that_is_missing(tmp_path: Path) -> None:
+    stream = Stream(documents(REGISTRY, meter("e01")), Disk(tmp_path / "state"))
+    whole = independent.steel_quarters()[: 96 * 31]
+    feed(stream, whole[:1000] + whole[1001:], random.Random(1))
+    january = {
+        kind: {n: w for n, w in found.items() if n.startswith("2018-01")}
+        for kind, found in independent.steel_year().items()
+    }
+    wrong = {name for name, *_ in differences(stream, january)}
+    end = whole[1000].t_ms - independent.QUARTER_MS
+    assert wrong == {independent.local_name(end, kind) for kind in ("hour", "day", "month")}
+
+
+def test_the_year_as_a_register_with_gaps_is_shared_by_time_to_the_last_digit(tmp_path: Path) -> None:
+    stream = Stream(documents(REGISTRY, meter("e01", "register")), Disk(tmp_path / "state"))
+    feed(stream, independent.register_readings(), random.Random(2018))
+    assert differences(stream, independent.register_year()) == []
+    assert {
+        day: stream.value("qty.electricity", day) for day in independent.register_days()
+    } == independent.register_days()
+    total = sum((each.kwh for each in independent.steel_quarters()), Decimal(0))
+    assert stream.value("qty.electricity", "2018") == total
+    measured, estimated, expected = (
+        stream.value(f"time.{each}.electricity", "2018") for each in ("measured", "estimated", "expected")
+    )
+    assert measured is not None and estimated is not None and measured + estimated == expected
+    assert estimated > 5 * 72 * 3600
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_month_in_any_order_ends_in_the_same_documents(tmp_path: Path, seed: int) -> None:
+    registered = documents(REGISTRY, meter("e01"))
+    month = independent.steel_quarters()[: 96 * 31]
+    one = Stream(registered, Disk(tmp_path / "one"))
+    feed(one, month, random.Random(seed))
+    other = Stream(registered, Disk(tmp_path / "other"))
+    feed(other, month, random.Random(seed + 100))
+    ms = instant("2020-01-01")
+    one.step(tick(ms))
+    other.step(tick(ms))
+    january = {key for key in one.totals if "|2018-01" in key}
+    assert january == {key for key in other.totals if "|2018-01" in key}
+    assert {key: one.totals[key].metrics for key in january} == {key: other.totals[key].metrics for key in january}
