@@ -1,8 +1,8 @@
 """An account is what an enterprise used and emitted in an hour: net quantities by carrier, coal equivalent, emissions.
 
 Net quantity of a carrier = inputs - outputs over the boundary; sub-meters never add to it. Coal equivalent by
-calorific value (当量值) and by equivalent value (等价值) are two metrics (GB/T 2589-2020, 综合能耗计算通则). Each product
-with a coefficient or factor is rounded half-even once, after the balance; everything above is integer addition.
+calorific value (当量值) and by equivalent value (等价值) are two metrics (GB/T 2589-2020). Each product with a
+coefficient or factor is rounded half-even once, after the balance; everything above is integer addition.
 """
 
 from collections.abc import Mapping

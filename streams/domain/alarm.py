@@ -169,6 +169,15 @@ def _event(condition: Condition, before: Condition | None, event: tuple[str, str
     return AlarmEvent(**msgspec.structs.asdict(condition), from_=was if before else None, cause=cause, actor=ENGINE)
 
 
+def withdraw(before: Condition, reason: str, known_ms: int) -> tuple[Condition, AlarmEvent]:
+    """Return a firing alarm's condition and event when what it was held against stands no more."""
+    condition = msgspec.structs.replace(
+        before, condition=WITHDRAWN, tier=None, known=known_ms, reason=reason, seq=before.seq + 1
+    )
+    event = AlarmEvent(**msgspec.structs.asdict(condition), from_=before.condition, cause="unwatched", actor=ENGINE)
+    return condition, event
+
+
 class Episode(NamedTuple):
     """An episode of a watch over hours: begin and end are starts of windows [epoch ms]; end None while it lasts."""
 

@@ -22,7 +22,7 @@ _ROWS = 5  # amount, estimated, measured_ms, estimated_ms, known
 _compress = zstandard.ZstdCompressor(level=1).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int, list[tuple[int, int, int, str]]]).decode
+_decode = msgspec.msgpack.Decoder(dict[int, list[tuple[str, int, int, str]]]).decode
 
 
 @dataclass(slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""A calendar is the set of documents that hold an entity's windows: a day its hours, a month its days, a year its months.
+"""A calendar is the set of documents that hold an entity's windows: a day its hours, a month its days, and so on.
 
 Children are absolute values, never increments, so writing one twice changes nothing; sums are taken by the reader.
 """

@@ -133,13 +133,20 @@ def _hour_with_valid(work: Work, table: MeterTable, place: int, start_ms: int, *
 
 
 def _take_edge(table: MeterTable, hour: Hour, wanted: Bools, parts: list[Rows], *, after: bool) -> None:
-    """Add the edge rows of the wanted meters that an hour has, and strike them off."""
+    """Add the edge rows of the wanted meters that an hour has, and strike those off whose valid one it was.
+
+    Rows that do not count and lie nearer than the valid one come along.
+    """
     rows, first, last = placed(table, hour)
     edge = first if after else last
     found = np.flatnonzero(wanted & (edge >= 0))
-    if len(found):
+    if len(rows) and not usable(rows).all():
+        index = np.arange(len(rows))
+        near = (index <= edge[rows.meter]) if after else (index >= edge[rows.meter])
+        parts.append(rows.take(wanted[rows.meter] & (near | (edge[rows.meter] < 0))))
+    elif len(found):
         parts.append(rows.take(edge[found]))
-        wanted[found] = False
+    wanted[found] = False
 
 
 def reach_of(work: Work, table: MeterTable, start_ms: int, places: Ints, *, after: bool) -> int:

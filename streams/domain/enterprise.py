@@ -14,7 +14,7 @@ from streams.domain import edges
 from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
-from streams.domain.enterprise_alarms import watch_enterprise
+from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
 from streams.domain.hour import Bools, Hour, Ints, Rows, join, merge
 from streams.domain.indicator import own_values
 from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
@@ -76,8 +76,17 @@ class EnterpriseFold:
         """Compute whole days again, as after a change of the registry."""
         self._refill = True
         for day in days:
-            self._hours.update(self._counted(day))
+            hours = self._counted(day)
+            self._hours.update(hours)
             self._visits.update((day, day[:7], day[:4]))
+            quarter = window_at(window(day).start_ms, "quarter").name
+            # What is watched may be new though no number is: every window is held against it again.
+            self._changed.update(dict.fromkeys((day, day[:7], quarter, day[:4])))
+            self._changed.update(dict.fromkeys(window_at(hour, "hour").name for hour in hours))
+
+    def withdraw_unwatched(self) -> None:
+        """Withdraw firing alarms that no limit or rule of the registry stands behind any more."""
+        withdraw_unwatched(self.plan, self.work, self.time.known_ms)
 
     def finish(self) -> None:
         """Compute everything that was touched, and evaluate what it is held against."""
@@ -166,13 +175,11 @@ class EnterpriseFold:
         document = self.work.open_document(day)
         old = self.work.block(day.name)
         rebuilt = old is None or old.digest != self.plan.digest
-        if rebuilt:
-            old = None
+        if old is None or rebuilt:
             block = Block.empty(self.plan.digest, len(self.table.ids))
             if any(status is not None for status in document.status):
                 hours = sorted({*hours, *self._counted(day.name)})
         else:
-            assert old is not None
             block = old.copy()
         moved = np.zeros(len(self.table.ids), bool)
         for start_ms in hours:
@@ -213,6 +220,10 @@ class EnterpriseFold:
 
     def _hour_of_document(self, document: CalendarDocument, index: int, hour: Window, block: Block) -> None:
         measured = block.hour(index)
+        ended = hour.end_ms <= self.time.now_ms
+        if not ended and not measured.any and self.work.hour(hour.start_ms) is None:
+            set_child(document, index, {}, None, None)
+            return
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
         release = self.plan.snapshot.release_at(hour.start_ms)
         metrics.update(account(metrics, self.plan.snapshot.carriers, release))
@@ -225,7 +236,7 @@ class EnterpriseFold:
         mine = [{span for span in spans if span.from_ms // HOUR_MS * HOUR_MS == start_ms} for spans in (before, after)]
         for spans, is_open in ((mine[0] - mine[1], False), (mine[1] - mine[0], True)):
             for span in sorted(spans):
-                meter = self.table.meters[span.place].entity
+                meter = f"meter/{self.plan.enterprise}.{span.meter}"
                 rule = "register." + FALL if span.reason == FALL else span.reason
                 finding = Finding(
                     VERSION, self.plan.enterprise, meter, rule, span.from_ms, span.to_ms, span.reason, is_open

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from schemas.messages import AlarmEvent, CalendarDocument, Condition
-from schemas.windows import Window, WindowKind, child_index, window_at
-from streams.domain.alarm import Value
+from schemas.windows import Window, WindowKind, child_index, window, window_at
+from streams.domain.alarm import FIRING, Value, withdraw
 from streams.domain.calendar import PROVISIONAL, windows_in
 from streams.domain.indicator import window_value
 from streams.domain.plan import Plan
@@ -118,6 +118,22 @@ def watch_enterprise(plan: Plan, work: Work, known_ms: int, changed: Iterable[Wi
                 mine = [each for each in windows if _means(plan, watcher, entity, each)]
                 if mine:
                     evaluate(watcher.watch, entity, mine, EntityAlarms(plan, work, entity), known_ms)
+
+
+def withdraw_unwatched(plan: Plan, work: Work, known_ms: int) -> None:
+    """Withdraw firing alarms whose limit or rule has ended, or does not mean their entity or period any more."""
+    for condition in work.conditions():
+        if condition.condition != FIRING:
+            continue
+        start = window(condition.start)
+        if not any(
+            watcher.watch.rule == condition.rule
+            and watcher.watch.period == condition.period
+            and condition.entity in _entities(plan, watcher)
+            and _means(plan, watcher, condition.entity, start)
+            for watcher in plan.watchers
+        ):
+            work.put_condition(*withdraw(condition, "no limit or rule stands behind it any more", known_ms))
 
 
 def _entities(plan: Plan, watcher: Watcher) -> list[str]:

@@ -22,7 +22,7 @@ from streams.domain.work import Cache, Output, Work
 
 
 class Cursor(msgspec.Struct, omit_defaults=True):
-    """How far a partition is: next offsets of its inputs, its step number, highest tick and latest arrival [epoch ms]."""
+    """How far a partition is: next offsets of its inputs, its step, highest tick and latest arrival [epoch ms]."""
 
     readings: int = 0
     reported: int = 0
@@ -163,6 +163,8 @@ class PartitionFold:
             if again is not None:
                 fold.recompute(again.days)
             fold.finish()
+            if again is not None and again.last:
+                fold.withdraw_unwatched()
             self._head(plan, work, again)
             effects.take(work)
         except Exception as error:

@@ -34,9 +34,9 @@ _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
 
 
 class Missed(NamedTuple):
-    """A span of a register that gives no energy, and why: instants in epoch ms."""
+    """A span of a register that gives no energy, and why: the meter's id, instants in epoch ms."""
 
-    place: int
+    meter: str
     from_ms: int
     to_ms: int
     reason: str
@@ -56,6 +56,11 @@ class Quantities:
     estimated_ms: Ints
     known: Ints
     missed: tuple[Missed, ...]
+
+    @property
+    def any(self) -> bool:
+        """Tell whether anything is known of the hour."""
+        return bool(self.known.any())
 
 
 class Boundary(NamedTuple):
@@ -150,28 +155,28 @@ def measure(table: MeterTable, start_ms: int, rows: Rows) -> Quantities:
     """Return what each meter of `table` measured in the hour that begins at `start_ms`.
 
     `rows.meter` are places in the table, values at the table's scales, one row an instant, in any order: the hour's
-    own rows, of registers also the neighbouring valid readings before and after, of intervals those whose slot
-    reaches into the hour.
+    own rows, of registers also the neighbouring valid readings before and after and what lies between, of intervals
+    those whose slot reaches into the hour. Rows that do not count (voids, faults) say only when that became known.
     """
     meters = len(table.meters)
     end_ms = start_ms + HOUR_MS
-    kept = usable(rows)
-    if not kept.all():
-        rows = rows.take(kept)
+    counts = usable(rows)
     register = table.register[rows.meter]
-    a, b, amount, reasons = _register_spans(table, rows, register)
-    spans = _Spans(
-        rows.meter[b],
-        rows.t[a],
-        rows.t[b],
-        amount,
-        _GUESSED[rows.q[a]] | _GUESSED[rows.q[b]],
-        np.maximum(rows.received[a], rows.received[b]),
-        reasons,
-    )
+    spans = _register_spans(table, rows.take(register), counts[register])
     if not register.all():
-        spans = spans.joined(_intervals(table, rows.take(~register)))
-    return _fold(table, meters, start_ms, end_ms, spans)
+        spans = spans.joined(_intervals(table, rows.take(~register & counts)))
+    measured = _fold(table, meters, start_ms, end_ms, spans)
+    if not counts.all():
+        _note_arrivals(table, start_ms, rows.take(~counts), measured.known)
+    return measured
+
+
+def _note_arrivals(table: MeterTable, start_ms: int, unusable: Rows, known: Ints) -> None:
+    """Count the arrival of rows that took something away from the hour: their slot, or their instant, lies in it."""
+    step = np.where(table.register[unusable.meter], 0, table.step_ms[unusable.meter])
+    begin = np.where(table.end_stamped[unusable.meter], unusable.t - step, unusable.t)
+    inside = (begin < start_ms + HOUR_MS) & ((begin + step > start_ms) | (begin >= start_ms))
+    np.maximum.at(known, unusable.meter[inside], unusable.received[inside])
 
 
 class _Spans(NamedTuple):
@@ -210,30 +215,41 @@ class _Spans(NamedTuple):
         )
 
 
-def _register_spans(table: MeterTable, rows: Rows, register: Bools) -> tuple[Ints, Ints, Ints, dict[int, str]]:
-    """Return the rows that begin and end each span, its amount, and by span the reason why it gives nothing."""
-    places = np.flatnonzero(register)
-    if not len(places):
-        return places, places, places, {}
-    meter, t = rows.meter[places], rows.t[places]
-    order = places[np.argsort((meter << _INSTANT_BITS) + (t - int(t.min())), kind="stable")]
-    same = rows.meter[order[1:]] == rows.meter[order[:-1]]
-    a, b = order[:-1][same], order[1:][same]
-    place = rows.meter[a]
-    difference = rows.v[b] - rows.v[a]
-    factor = table.factors(place, rows.t[a])
-    amount = difference * factor
+def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
+    """Return the spans between neighbouring valid readings of registers; `counts` tells which of the rows are valid.
+
+    A span is known since the last of its readings came, or of what lies between them and was voided.
+    """
+    order = np.argsort((rows.meter << _INSTANT_BITS) + (rows.t - rows.t.min(initial=2**62)), kind="stable")
+    rows = rows.take(order)
+    received = rows.received
+    if not counts.all():
+        valid = np.flatnonzero(counts[order])
+        received = np.maximum.reduceat(received, valid) if len(valid) else received[valid]
+        rows = rows.take(valid)
+    same = np.flatnonzero(rows.meter[1:] == rows.meter[:-1])
+    begin, end = rows.take(same), rows.take(same + 1)
+    difference = end.v - begin.v
+    factor = table.factors(begin.meter, begin.t)
     reasons: dict[int, str] = {}
-    if len(a):
+    if len(same):
         if int(difference.min()) < 0:
             reasons.update(dict.fromkeys(np.flatnonzero(difference < 0).tolist(), FALL))
         if int(np.abs(difference).max()) * int(np.abs(factor).max()) > _AMOUNT_LIMIT:
             over = np.flatnonzero(np.abs(difference) > _AMOUNT_LIMIT // np.abs(factor))
             reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
         if table.any_changing:
-            changed = np.flatnonzero(factor != table.factors(place, rows.t[b] - 1))
+            changed = np.flatnonzero(factor != table.factors(begin.meter, end.t - 1))
             reasons.update(dict.fromkeys(changed.tolist(), MULTIPLIER_CHANGE))
-    return a, b, amount, reasons
+    return _Spans(
+        begin.meter,
+        begin.t,
+        end.t,
+        difference * factor,
+        _GUESSED[begin.q] | _GUESSED[end.q],
+        np.maximum(received[same], end.received),
+        reasons,
+    )
 
 
 def _intervals(table: MeterTable, rows: Rows) -> _Spans:
@@ -255,7 +271,7 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
             given[span] = False
             if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
                 at = int(spans.from_ms[span]), int(spans.to_ms[span])
-                missed.append(Missed(int(spans.place[span]), *at, reason))
+                missed.append(Missed(table.ids[int(spans.place[span])], *at, reason))
         spans = spans.take(given)
     low = np.maximum(spans.from_ms, start_ms)
     high = np.minimum(spans.to_ms, end_ms)

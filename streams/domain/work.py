@@ -214,6 +214,13 @@ class Work:
         """Return an alarm's condition, None when it was never evaluated."""
         return self._read(state_key(self.enterprise, ALARM, rule, entity, start), decode_condition)
 
+    def conditions(self) -> list[Condition]:
+        """Return all alarms of the enterprise and its meters as they stand."""
+        prefix = state_key(self.enterprise, ALARM, "")
+        stored = {key: value for key, value in self._base.scan(prefix)}
+        stored.update({key: value for key, value in self._durable.items() if key.startswith(prefix) and value})
+        return [decode_condition(value) for _, value in sorted(stored.items())]
+
     def starts(self, rule: str, entity: str) -> list[str]:
         """Return the starts of all alarms of (rule, entity), in order of time."""
         found = self._starts.get((rule, entity))

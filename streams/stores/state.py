@@ -35,7 +35,9 @@ class StateStore:
             options.set_max_background_jobs(2)
             self._map = Rdict(str(directory), options)
         except Exception as error:
-            raise StateError(f"local state {directory} cannot be opened: {error}; free the disk or remove it") from error
+            raise StateError(
+                f"local state {directory} cannot be opened: {error}; free the disk or remove it"
+            ) from error
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a key, None when there is none."""
@@ -104,7 +106,11 @@ class StateStore:
             enterprise, kind, text = key.partition(_HOUR_PART)
             if kind and value is not None:
                 hour: Hour = unpack(value)
-                puts.update(dict.fromkeys((b"|".join((enterprise, PLACE.encode(), meter.encode(), text)) for meter in hour.meters), b""))
+                puts.update(
+                    dict.fromkeys(
+                        (b"|".join((enterprise, PLACE.encode(), meter.encode(), text)) for meter in hour.meters), b""
+                    )
+                )
         self.write(puts, position)
 
     def close(self) -> None:
