@@ -70,7 +70,9 @@ def _while_sending(own: LocalKafka, settings: Settings, kills: int, pause_s: flo
         ends = time.monotonic() + 60
         while any(len(one.accepted) <= n for one, n in zip(senders, counts, strict=True)) and time.monotonic() < ends:
             time.sleep(0.1)
-        assert httpx.get(f"{gateway.address}/readyz").status_code == 200
+        while (ready := httpx.get(f"{gateway.address}/readyz")).status_code != 200:
+            assert time.monotonic() < ends, ready.text
+            time.sleep(0.1)
         stop.set()
         for sender in senders:
             sender.join(40)
