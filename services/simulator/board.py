@@ -45,7 +45,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Lines in the order city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms: what fires first, then the newest change."""
+    """Lines by city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms: firing, then newest."""
 
     lines: tuple[Line, ...]
     tiers: tuple[tuple[str, float], ...]
