@@ -143,6 +143,9 @@ def plain(document: CalendarDocument) -> dict[str, Any]:
         "metrics": {name: values for name, values in document.metrics.items() if any(v is not None for v in values)},
         "status": document.status,
         "known": document.known,
-        "own": {name: (own.status, own.values) for name, own in document.own.items()},
+        "own": {
+            name: (own.status, {metric: value for metric, value in own.values.items() if value is not None})
+            for name, own in document.own.items()
+        },
         "release": document.release,
     }

@@ -76,7 +76,9 @@ def _serve_of(role: Role) -> Callable[[Settings], None]:
 
         return _with_health(EnterpriseWorker)
     elif role is Role.TERRITORY:
-        from streams.agents.territory import serve as found
+        from streams.agents.territory import TerritoryWorker
+
+        return _with_health(TerritoryWorker)
     elif role is Role.SINK:
         from services.sink.main import serve as found
     else:

@@ -5,6 +5,7 @@ That is as safe as SIGKILL: an open transaction is aborted by the partition's ne
 
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
 RESTART = 75  # EX_TEMPFAIL: start me again
@@ -15,3 +16,16 @@ def die(why: str) -> NoReturn:
     sys.stderr.write(f"qingyu worker stops on purpose: {why}\n")
     sys.stderr.flush()
     os._exit(RESTART)
+
+
+def watched(run: Callable[[], Awaitable[None]], name: str) -> Callable[[], Awaitable[None]]:
+    """Return a side task that ends the process when it fails: one that is gone would go unnoticed."""
+
+    async def task() -> None:
+        try:
+            await run()
+        except Exception as error:  # noqa: BLE001 -- said and acted upon
+            die(f"{name} failed: {type(error).__name__}: {error}")
+
+    task.__name__ = name
+    return task

@@ -18,7 +18,9 @@ class _Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
-class _Consumer(driver.Consumer):
+class CommittedConsumer(driver.Consumer):
+    """Faust's consumer that commits nothing."""
+
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
@@ -31,4 +33,4 @@ class _Consumer(driver.Consumer):
 class Transport(driver.Transport):
     """Faust's aiokafka transport that reads committed records and leaves committing to us."""
 
-    Consumer = _Consumer
+    Consumer = CommittedConsumer

@@ -2,28 +2,23 @@
 
 import asyncio
 import gc
-import logging
 import os
 import time
 from typing import Any, NoReturn
 
 import faust
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from schemas.messages import VERSION, Heartbeat, encode
+from schemas.messages import Heartbeat
 from schemas.settings import Settings
-from schemas.topics import ENGINE, READINGS
+from schemas.topics import READINGS
+from streams.agents.application import faust_app, quiet
+from streams.agents.heartbeat import STALLED_S, Heart, heartbeat
 from streams.agents.step import Steps
-from streams.agents.stopping import die
-from streams.agents.transport import Transport
+from streams.agents.stopping import watched
 from streams.stores.registry_topic import RegistryFollower
 
-HEARTBEAT_S = 5.0
-# A partition with lag that has not moved for this long is stalled; a rebalance or a broker's restart is shorter.
-STALLED_S = 45.0
 GC_ALLOCATIONS = 100_000
 
 _log = structlog.get_logger(__name__)
@@ -35,42 +30,6 @@ _WATERMARK = Gauge("qingyu_worker_watermark_seconds", "The highest tick seen, as
 _WAITING = Gauge("qingyu_worker_recomputing", "Pieces of recomputation queued after a change.", ["partition"])
 
 
-def faust_app(settings: Settings, role: str) -> faust.App:
-    """Return the Faust application of a role, which gives assignment and stream and nothing else."""
-    folder = settings.data / "faust" / role
-    folder.mkdir(parents=True, exist_ok=True)
-    app = faust.App(
-        settings.group(role),
-        broker=[f"kafka://{address}" for address in settings.kafka.split(",")],
-        datadir=str(folder),
-        store="memory://",
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        topic_partitions=settings.partitions,
-        topic_replication_factor=settings.replication,
-        table_standby_replicas=0,
-        stream_wait_empty=False,
-        stream_buffer_maxsize=4 * settings.step_messages,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=min(1.0, settings.session_timeout_s / 4),
-        broker_request_timeout=max(90.0, settings.session_timeout_s),
-        broker_commit_interval=1.0,
-        consumer_auto_offset_reset="earliest",
-        worker_redirect_stdouts=False,
-    )
-    # Faust's attribute takes any transport, its type says only its own.
-    app.transport = Transport(app.conf.broker_consumer, app)  # pyright: ignore[reportAttributeAccessIssue]
-    return app
-
-
-def quiet() -> None:
-    """Keep the libraries' loggers to what an operator must read; debug records cost a fifth of the CPU."""
-    for name in ("faust", "mode", "aiokafka", "kafka"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
 class EnterpriseWorker:
     """One worker process; make one, hand `ready` to a health server, then `run()`."""
 
@@ -79,7 +38,7 @@ class EnterpriseWorker:
         self._name = settings.instance or f"worker-{os.getpid()}"
         self._steps: Steps | None = None
         self._follower = RegistryFollower(settings)
-        self._ends: dict[int, int] = {}
+        self._heart = Heart(settings, READINGS, self._name, self._heartbeat)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Tell whether the worker keeps up, and by partition the figures that show it.
@@ -91,7 +50,7 @@ class EnterpriseWorker:
         partitions: dict[str, Any] = {}
         stalled = False
         for number, each in sorted(owned.items()):
-            end = self._ends.get(number)
+            end = self._heart.ends.get(number)
             lag = None if end is None else max(0, end - each.cursor.readings)
             quiet_s = time.monotonic() - each.progress.moved_at
             state = "opening" if not each.is_open else "idle" if not lag else "moving"
@@ -130,44 +89,12 @@ class EnterpriseWorker:
             await started.wait()
             await steps.run()
 
-        app.task(self._watched(run))
-        app.task(self._watched(steps.read_reports))
-        app.task(self._watched(self._beat))
+        app.task(watched(run, "steps"))
+        app.task(watched(steps.read_reports, "read_reports"))
+        app.task(watched(self._heart.beat, "beat"))
         worker = faust.Worker(app, loglevel="ERROR", redirect_stdouts=False, logging_config=None)
         worker.execute_from_commandline()
         raise SystemExit(0)
-
-    def _watched(self, run: Any) -> Any:
-        async def task() -> None:
-            try:
-                await run()
-            except Exception as error:  # noqa: BLE001 -- a side task that is gone would go unnoticed
-                die(f"{run.__name__} failed: {type(error).__name__}: {error}")
-
-        task.__name__ = run.__name__
-        return task
-
-    async def _beat(self) -> None:
-        """Tell topic `engine` and the metrics how the worker is, for ever."""
-        settings = self._settings
-        topic = settings.topic(READINGS)
-        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, enable_idempotence=True)
-        consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
-        started = False
-        while True:
-            try:
-                async with asyncio.timeout(2 * HEARTBEAT_S):
-                    if not started:
-                        await producer.start()
-                        await consumer.start()
-                        started = True
-                    tps = [TopicPartition(topic, number) for number in range(settings.partitions)]
-                    self._ends = {tp.partition: end for tp, end in (await consumer.end_offsets(tps)).items()}
-                    beat = self._heartbeat()
-                    await producer.send_and_wait(settings.topic(ENGINE), encode(beat), self._name.encode(), partition=0)
-            except (TimeoutError, KafkaError, OSError) as error:
-                _log.warning("no heartbeat", error=str(error) or type(error).__name__)
-            await asyncio.sleep(HEARTBEAT_S)
 
     def _heartbeat(self) -> Heartbeat:
         steps = self._steps
@@ -175,7 +102,7 @@ class EnterpriseWorker:
         total_lag = 0
         for each in owned:
             label = str(each.number)
-            lag = max(0, self._ends.get(each.number, 0) - each.cursor.readings)
+            lag = max(0, self._heart.ends.get(each.number, 0) - each.cursor.readings)
             total_lag += lag
             _LAG.labels(label).set(lag)
             _READINGS.labels(label).set(each.progress.readings)
@@ -184,11 +111,8 @@ class EnterpriseWorker:
             _WATERMARK.labels(label).set(each.cursor.tick_ms / 1000)
             _WAITING.labels(label).set(each.waiting)
         ticks = [each.cursor.tick_ms for each in owned if each.cursor.tick_ms]
-        return Heartbeat(
-            v=VERSION,
-            process=self._name,
-            version="0.1.0",
-            at=int(time.time() * 1000),
+        return heartbeat(
+            self._name,
             watermark=min(ticks, default=None),
             lag=total_lag,
             step_s=max((each.progress.step_s for each in owned), default=None),

@@ -131,10 +131,9 @@ class Territories:
                 standing = self._standings[document.period] = Standing(document.period)
             touched = standing.put(document)[1]
         made = self._outputs.put(document)
-        if not touched and not made.values:
-            return
-        for territory in self._membership.of(enterprise, period):
-            self._touch(territory, period)
+        if touched or made.values:
+            for territory in self._membership.of(enterprise, period):
+                self._touch(territory, period)
         if made.products:
             self._touch_year(self._membership.of(enterprise, window_at(period.start_ms, "year")), document.period[:4])
 
@@ -281,7 +280,11 @@ class Territories:
         changed = False
         for each, part, found in own_values(document, outputs, self._indicators):
             own = Own(self._status(each, statuses.get(each.name, ()), latest_known(document, part)), found)
-            if document.own.get(each.name) != own:
+            before = document.own.get(each.name)
+            if before is not None:
+                # What is no longer computed is said to be unknown, so that no reader keeps it.
+                found.update(dict.fromkeys(before.values.keys() - found.keys()))
+            if before != own:
                 document.own[each.name] = own
                 changed = True
         return changed
