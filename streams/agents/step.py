@@ -23,9 +23,11 @@ from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableE
 
 STEP_LIMIT_S = 60.0
 IDLE_S = 0.05
-PAUSE_S = 0.01
-# While a backlog streams in, a step gathers on for so many times its usual length: fewer, larger steps cost less.
-LONGEST_GATHER = 2
+PAUSE_S = 0.05
+# So many messages in a pause (100,000 readings/s in batches of 200) are a backlog streaming in: nobody waits for the
+# last of them, and fewer, larger steps cost less. A step then gathers on for at most so many times its usual length.
+BACKLOG_MESSAGES = 25
+LONGEST_GATHER = 9
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +72,7 @@ class Steps:
                 await self._guarded(events)
 
     async def _gather(self) -> None:
-        """Return when a step is due: its time is up and nothing more is just coming, or it is as large as allowed."""
+        """Return when a step is due: its time is up and no backlog is coming in, or it is as large as allowed."""
         self._arrived.clear()
         if not self._waiting:
             with suppress(TimeoutError):
@@ -82,9 +84,9 @@ class Steps:
         latest = due + LONGEST_GATHER * self._settings.step_s
         while len(self._waiting) < most:
             count = len(self._waiting)
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(min(PAUSE_S, self._settings.step_s / 2))
             now = loop.time()
-            if now >= latest or (now >= due and len(self._waiting) == count):
+            if now >= latest or (now >= due and len(self._waiting) < count + BACKLOG_MESSAGES):
                 return
 
     def _asked(self) -> bool:

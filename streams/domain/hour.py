@@ -133,7 +133,7 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     if len(hour.conflicts) == 0 and not (ordered[1:] == ordered[:-1]).any():
-        come: list[int] = np.unique(rows.meter).tolist()
+        come: list[int] = np.flatnonzero(np.bincount(rows.meter)).tolist()
         changed = frozenset(hour.meters[m] for m in come)
         return Hour(hour.start_ms, hour.meters, hour.scales, both.take(order), NO_ROWS), changed
     chosen, conflicts = _resolve(key, both)

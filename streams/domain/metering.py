@@ -161,9 +161,11 @@ def measure(table: MeterTable, start_ms: int, rows: Rows) -> Quantities:
     meters = len(table.meters)
     end_ms = start_ms + HOUR_MS
     counts = usable(rows)
-    register = table.register[rows.meter]
-    spans = _register_spans(table, rows.take(register), counts[register])
-    if not register.all():
+    if table.all_register:
+        spans = _register_spans(table, rows, counts)
+    else:
+        register = table.register[rows.meter]
+        spans = _register_spans(table, rows.take(register), counts[register])
         spans = spans.joined(_intervals(table, rows.take(~register & counts)))
     measured = _fold(table, meters, start_ms, end_ms, spans)
     if not counts.all():
@@ -228,9 +230,11 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
         received = np.maximum.reduceat(received, valid) if len(valid) else received[valid]
         rows = rows.take(valid)
     same = np.flatnonzero(rows.meter[1:] == rows.meter[:-1])
-    begin, end = rows.take(same), rows.take(same + 1)
-    difference = end.v - begin.v
-    factor = table.factors(begin.meter, begin.t)
+    next_ = same + 1
+    meter, begin, end = rows.meter[same], rows.t[same], rows.t[next_]
+    difference = rows.v[next_] - rows.v[same]
+    factor = table.factors(meter, begin)
+    guessed = _GUESSED[rows.q]
     reasons: dict[int, str] = {}
     if len(same):
         if int(difference.min()) < 0:
@@ -239,15 +243,15 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
             over = np.flatnonzero(np.abs(difference) > _AMOUNT_LIMIT // np.abs(factor))
             reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
         if table.any_changing:
-            changed = np.flatnonzero(factor != table.factors(begin.meter, end.t - 1))
+            changed = np.flatnonzero(factor != table.factors(meter, end - 1))
             reasons.update(dict.fromkeys(changed.tolist(), MULTIPLIER_CHANGE))
     return _Spans(
-        begin.meter,
-        begin.t,
-        end.t,
+        meter,
+        begin,
+        end,
         difference * factor,
-        _GUESSED[begin.q] | _GUESSED[end.q],
-        np.maximum(received[same], end.received),
+        guessed[same] | guessed[next_],
+        np.maximum(received[same], rows.received[next_]),
         reasons,
     )
 
