@@ -137,12 +137,17 @@ def _read_readings(record: Record, registered: Callable[[str], bool], version: i
                 Rejected(
                     v=VERSION, code=error.code, message=str(error), at=record.at_ms, source=batch.source,
                     where={"topic": record.topic, "partition": record.partition, "offset": record.offset, **where},
-                    input=msgspec.to_builtins(batch),
+                    input=_kept(batch),
                 )
             )  # fmt: skip
             continue
         found.known_ms = max(found.known_ms, batch.received)
         found.readings += len(batch.t)
+
+
+def _kept(batch: Batch) -> Any:
+    data = msgspec.json.encode(batch)
+    return f"sha256:{sha256(data).hexdigest()}" if len(data) > LARGEST_INPUT_KEPT else msgspec.to_builtins(batch)
 
 
 def _columns(batch: Batch) -> Readable:
