@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from schemas.windows import HOUR_MS, window
+from schemas.windows import HOUR_MS, window, window_at
 
 ANSWER_S = 10.0
 METRICS = ("energy.cv", "energy.eq", "co2.total")
@@ -22,11 +22,15 @@ Points = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entity with, by metric, its newest point of each kind of window, as `/v1/latest` gives them."""
+    """An entity with, by metric, its newest point of each kind of window, as `/v1/latest` gives them.
+
+    `hour` is the newest hour of `energy.cv` of which nothing is missing; where there is none lately, the newest one.
+    """
 
     entity: str
     name: str
     points: dict[str, Points]
+    hour: dict[str, Any] | None
 
     @property
     def kind(self) -> str:
@@ -36,6 +40,11 @@ class Line:
     def point(self, metric: str, window: str) -> dict[str, Any] | None:
         """Return the newest point of a metric in a kind of window; None when there is none."""
         return self.points.get(metric, {}).get(window)
+
+    @property
+    def hour_kgce(self) -> float | None:
+        """Coal equivalent of that hour by calorific value [kgce]; None when it is missing."""
+        return None if self.hour is None else self.hour["value"]
 
     def value(self, metric: str, window: str) -> float | None:
         """Return the value of that point; None when it is missing."""
@@ -55,9 +64,8 @@ class Board:
     def live(self, now_ms: int) -> bool:
         """Tell whether the city has a figure of an hour that is not long over at an instant [epoch ms]."""
         for line in self.lines:
-            point = line.point("energy.cv", "hour") if line.kind == "city" else None
-            if point is not None and point["value"] is not None:
-                return window(point["start"]).end_ms > now_ms - LIVE_WITHIN_MS
+            if line.kind == "city" and line.hour is not None and line.hour["value"] is not None:
+                return window(line.hour["start"]).end_ms > now_ms - LIVE_WITHIN_MS
         return False
 
 
@@ -99,11 +107,17 @@ class BoardReader:
 
     def _line(self, entity: str, name: str) -> Line:
         metrics = [*METRICS, f"ind.{INTENSITY}"] if entity.startswith("enterprise/") else METRICS
-        return Line(
-            entity,
-            name,
-            {metric: self._get("/v1/latest", entity=entity, metric=metric)["points"] for metric in metrics},
-        )
+        points = {metric: self._get("/v1/latest", entity=entity, metric=metric)["points"] for metric in metrics}
+        newest = points[METRICS[0]].get("hour")
+        return Line(entity, name, points, newest and self._whole_hour(entity, newest))
+
+    def _whole_hour(self, entity: str, newest: dict[str, Any]) -> dict[str, Any]:
+        if newest["missing"] == 0:
+            return newest
+        since = window_at(window(newest["start"]).end_ms - LIVE_WITHIN_MS, "hour").name
+        query = {"entity": entity, "metric": METRICS[0], "window": "hour", "from": since, "to": newest["start"]}
+        points = self._get("/v1/series", **query)["points"]
+        return next((point for point in reversed(points) if point["missing"] == 0), newest)
 
     def _alarms(self) -> list[dict[str, Any]]:
         return self._get("/v1/alarms", limit=_PAGE)["items"]

@@ -11,11 +11,12 @@ import gzip
 import io
 from collections.abc import Iterator
 
-from services.simulator.channel import DATA, Channel
+from schemas.windows import HOUR_MS
+from services.simulator.channel import DATA, Channel, channel_of
 
 ENTERPRISE, SOURCE = "bz-university", "bz-university-gw1"
 FILE = "cambridge_b2_b24_2018.csv.gz"
-HOUR_MS = 3_600_000
+SCALE = 1
 
 
 def buildings() -> Iterator[Channel]:
@@ -31,5 +32,4 @@ def buildings() -> Iterator[Channel]:
             gas.setdefault(row["building"], []).append((start_ms, row["gas_kwh"]))
     for suffix, by_building in (("e", electricity), ("g", gas)):
         for building, readings in sorted(by_building.items()):
-            stamps_ms, values = zip(*sorted(readings), strict=True)
-            yield Channel(SOURCE, f"{building}-{suffix}", stamps_ms, values, delay_ms=HOUR_MS)
+            yield channel_of(SOURCE, f"{building}-{suffix}", readings, SCALE, delay_ms=HOUR_MS)

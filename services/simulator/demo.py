@@ -31,8 +31,8 @@ from services.simulator.board import Board, BoardReader
 from services.simulator.channel import FIRST_MS, LAST_MS, Channel
 from services.simulator.city import ROOT, city_channels, city_folder
 from services.simulator.player import Player
-from services.simulator.screen import Footer, plain_lines, screen
-from services.simulator.stack import LATE_ROLES, Stack, StackError, running_stack
+from services.simulator.screen import Footer, plain_lines, save_picture, screen
+from services.simulator.stack import ROLES, Stack, StackError, running_stack
 from services.simulator.steel import outputs
 from services.simulator.waiting import wait_until
 from services.topics import TopicsError
@@ -65,15 +65,21 @@ class Demo:
             running = stack.enter_context(
                 running_stack(folder, date_ms(self._options.start), self._options.rate * 3600, self._say_starting)
             )
+            # Time begins to pass for the worker once the past is played: it need not make up what is just coming.
+            *early, ticker = ROLES
+            self._say_starting("processes")
+            running.start(*early)
+            running.wait_ready("api")
             self._say_starting("the city's registry")
             running.command("apply", str(city_folder()))
+            running.wait_ready(*early)
             stack.enter_context(_addresses(running))
             channels, clock = city_channels(), Clock.parse(running.settings.clock)
             player = Player(channels, list(outputs()), clock, running.gateway, running.token, FIRST_MS)
             stack.callback(player.stop)
             self._play_history(player, channels, clock.now_ms())
-            self._say_starting("the ticker")
-            running.start(LATE_ROLES)
+            running.start(ticker)
+            running.wait_ready(ticker)
             reader = BoardReader(running.api, running.token, ROOT)
             stack.callback(reader.close)
             return self._show(running, player, reader)
@@ -115,7 +121,8 @@ class Demo:
                 healths = running.healths()
                 if live_s is None and board is not None and board.live(now_ms):
                     live_s = time.monotonic() - self._started_s
-                show(board, Footer(now_ms, healths, player.sent, player.refused, trouble or player.trouble, hint))
+                footer = Footer(now_ms, healths, player.sent, player.refused, trouble or player.trouble, hint)
+                show(board, footer)
                 if live_s is None and time.monotonic() > give_up_s:
                     ailing = "; ".join(f"{one.name} is {one.state}" for one in healths if one.state != "ready")
                     said = (
@@ -123,6 +130,8 @@ class Demo:
                     )
                     raise StackError(f"{said}; the logs are in {running.logs}")
                 if live_s is not None and (self._options.once or time.monotonic() >= end_s):
+                    if self._options.picture is not None:
+                        save_picture(board, footer, self._options.picture)
                     break
                 time.sleep(REFRESH_S)
         if live_s is not None:
@@ -219,6 +228,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="the same in minutes")
     parser.add_argument("--once", action="store_true", help="end as soon as the city has figures")
     parser.add_argument("--plain", action="store_true", help="plain lines also in a terminal")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="at the end, save the screen as SVG")
     parser.add_argument("--keep", action="store_true", help="keep the data and the logs")
     options = parser.parse_args(arguments)
     if options.minutes is not None:

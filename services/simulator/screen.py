@@ -1,10 +1,13 @@
 """A screen is how a board looks in the terminal: a table of entities, the alarms, and how the processes are."""
 
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +18,7 @@ from services.simulator.stack import Health
 
 MISSING = "missing"
 KG_PER_T = 1000
+_PICTURE_COLUMNS = 132
 _INDENT = {"city": "", "county": "  ", "park": "  ", "enterprise": "    "}
 _STYLE = {"ready": "green", "not ready": "yellow", "away": "yellow", "ended": "red"}
 
@@ -46,6 +50,15 @@ def screen(board: Board | None, footer: Footer) -> RenderableType:
     return Panel(Group(*parts), title=title, title_align="left")
 
 
+def save_picture(board: Board | None, footer: Footer, file: Path) -> None:
+    """Save the screen as an SVG that loads nothing from elsewhere."""
+    console = Console(record=True, width=_PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(screen(board, footer))
+    # Without rich's fonts, which a page would fetch from a server that is not ours.
+    text = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="make demo"), flags=re.DOTALL)
+    file.write_text(text, encoding="utf-8")
+
+
 def plain_lines(board: Board | None, footer: Footer) -> list[str]:
     """Return the same in a few plain lines, for where there is no terminal."""
     processes = " ".join(f"{one.name}={one.state.replace(' ', '-')}" for one in footer.healths)
@@ -63,7 +76,7 @@ def plain_lines(board: Board | None, footer: Footer) -> list[str]:
 def _plain_line(line: Line, board: Board) -> str:
     intensity = _intensity(line, board).plain
     return (
-        f"  {line.entity}: hour {_kgce(line, 'hour')} kgce, today {_kgce(line, 'day')} kgce, "
+        f"  {line.entity}: hour {_number(line.hour_kgce, 1)} kgce, today {_kgce(line, 'day')} kgce, "
         f"month {_tonnes(line, 'energy.cv', 'month')} tce, {_tonnes(line, 'co2.total', 'month')} tCO2, "
         f"missing today {_missing(line)}" + (f", {intensity}" if intensity else "")
     )
@@ -73,7 +86,7 @@ def _figures(board: Board) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("")
     for name in (
-        "hour\nkgce cv", "hour\nkgce eq", "today\nkgce cv", "today\nmissing", "month\ntce cv", "month\ntce eq",
+        "hour\nkgce cv", "today\nkgce cv", "today\nkgce eq", "today\nmissing", "month\ntce cv", "month\ntce eq",
         "month\ntCO2",
     ):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
@@ -81,7 +94,7 @@ def _figures(board: Board) -> Table:
     for line in board.lines:
         table.add_row(
             Text(_INDENT[line.kind] + line.name, style="bold" if line.kind == "city" else ""),
-            _kgce(line, "hour"), _kgce(line, "hour", "energy.eq"), _kgce(line, "day"), _missing(line),
+            _number(line.hour_kgce, 1), _kgce(line, "day"), _kgce(line, "day", "energy.eq"), _missing(line),
             _tonnes(line, "energy.cv", "month"), _tonnes(line, "energy.eq", "month"),
             _tonnes(line, "co2.total", "month"), _intensity(line, board),
         )  # fmt: skip

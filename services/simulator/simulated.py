@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.decimals import decimal_text, scale_of
+from schemas.decimals import scale_of
 from schemas.documents import Meter
-from schemas.windows import DAY_MS, HOUR_MS
+from schemas.windows import DAY_MS, HOUR_MS, date_ms
 from services.simulator.channel import FIRST_MS, LAST_MS, Channel
 
 SEED = 20_180_101
@@ -77,11 +77,12 @@ def _channel(meter: Meter, profile: Profile, seed: int) -> Channel:
     stamps_ms = starts_ms if spec.stamp == "start" else starts_ms + step_ms
     if spec.type == "register":
         counts = int(random.integers(10_000, 99_999)) * 10**scale + np.cumsum(counts)
-    sent = np.ones(len(counts), bool)
+    sent = stamps_ms > date_ms(meter.valid_from)
     if profile.silent is not None:
         every, first, length = profile.silent
-        sent = ~((day % every == every - 1) & (hour >= first) & (hour < first + length))
-    values = tuple(decimal_text(count, scale) for count in counts[sent].tolist())
+        sent &= ~((day % every == every - 1) & (hour >= first) & (hour < first + length))
     delay_ms = step_ms if spec.stamp == "start" else 0
     source = spec.source[0].id or ""
-    return Channel(source, meter.short_id, tuple(stamps_ms[sent].tolist()), values, delay_ms)
+    return Channel(
+        source, meter.short_id, tuple(stamps_ms[sent].tolist()), tuple(counts[sent].tolist()), scale, delay_ms
+    )

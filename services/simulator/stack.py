@@ -20,9 +20,8 @@ from schemas.settings import Settings
 from services.simulator.waiting import wait_until
 from services.topics import apply_topics
 
-# In the order of their start; the ticker comes when the past has been played.
-ROLES = ("api", "gateway", "worker", "territory", "sink")
-LATE_ROLES = ("ticker",)
+# In the order of their start.
+ROLES = ("api", "gateway", "worker", "territory", "sink", "ticker")
 READY_LIMIT_S = 90.0
 COMMAND_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
@@ -68,20 +67,19 @@ class Stack:
         """Folder of the processes' logs."""
         return self.processes.log(ROLES[0]).parent
 
-    def start(self, roles: tuple[str, ...]) -> None:
-        """Start processes with `qingyu serve` and wait until all are ready; raise StackError when one is not."""
+    def start(self, *roles: str) -> None:
+        """Start processes with `qingyu serve`."""
         for role in roles:
             own = {"QINGYU_METRICS_PORT": str(self.ports[role])}
             self.processes.start(role, [_program(), "serve", role], env=own)
-        for role in roles:
-            self.wait_ready(role)
 
-    def wait_ready(self, role: str) -> None:
-        """Return when a process is ready; raise StackError when it has ended or takes too long."""
-        if not wait_until(lambda: self.health(role).state in ("ready", "ended"), READY_LIMIT_S):
-            raise StackError(self._complaint(role, f"is not ready after {READY_LIMIT_S:.0f} s"))
-        if self.health(role).state == "ended":
-            raise StackError(self._complaint(role, f"ended with status {self.processes.endings(role)[-1]}"))
+    def wait_ready(self, *roles: str) -> None:
+        """Return when processes are ready; raise StackError when one has ended or takes too long."""
+        for role in roles:
+            if not wait_until(lambda role=role: self.health(role).state in ("ready", "ended"), READY_LIMIT_S):
+                raise StackError(self._complaint(role, f"is not ready after {READY_LIMIT_S:.0f} s"))
+            if self.health(role).state == "ended":
+                raise StackError(self._complaint(role, f"ended with status {self.processes.endings(role)[-1]}"))
 
     def command(self, *arguments: str) -> str:
         """Run the `qingyu` command against this stack and return what it said; raise StackError when it failed."""
@@ -127,10 +125,10 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str], None]) -> Iterator[Stack]:
-    """Start broker, topics and processes in a folder, with a clock from `start_ms` [epoch ms] at `rate` [times real].
+    """Start broker and topics in a folder, with a clock from `start_ms` [epoch ms] at `rate` [times real].
 
-    Nothing that was started outlives the block. `tell` hears what is being started. Raises StackError or, from the
-    broker, LocalServerError.
+    The stack starts processes; nothing that was started outlives the block. `tell` hears what is being started. Raises
+    StackError or, from the broker, LocalServerError.
     """
     tell("Kafka")
     with broker(folder / "kafka") as kafka:
@@ -158,8 +156,6 @@ def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str]
         processes = Processes(folder / "logs", env=environment)
         try:
             stack = Stack(settings, token, processes, ports, environment)
-            tell("processes")
-            stack.start(ROLES)
             yield stack
         finally:
             processes.stop_all(grace_s=STOP_LIMIT_S)
@@ -175,7 +171,7 @@ def _ports() -> dict[str, int]:
     wanted = {"api": Settings().api_port, "gateway": Settings().gateway_port}
     ports: dict[str, int] = {}
     with contextlib.ExitStack() as held:
-        for role in (*ROLES, *LATE_ROLES):
+        for role in ROLES:
             probe = held.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
