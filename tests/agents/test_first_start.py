@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import pytest
-from kafka import TopicPartition
+from kafka.structs import TopicPartition
 
 from schemas.settings import Settings
 from schemas.topics import READINGS
