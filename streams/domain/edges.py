@@ -93,11 +93,13 @@ def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
 def _register_edge(work: Work, table: MeterTable, start_ms: int, *, after: bool) -> Rows:
     wanted: Bools = table.register.copy()
     parts: list[Rows] = []
+    seen = False
     for hour in _hours_towards(work, start_ms, after=after):
+        seen = True
         _take_edge(table, hour, wanted, parts, after=after)
         if not wanted.any():
             return join(parts)
-    if not parts:
+    if not seen:
         return NO_ROWS  # nothing at all lies on that side
     for place in np.flatnonzero(wanted).tolist():
         found = _hour_with_valid(work, table, place, start_ms, after=after)

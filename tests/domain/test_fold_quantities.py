@@ -58,6 +58,15 @@ def test_a_gap_is_exact_in_total_and_estimated_in_its_hours() -> None:
     assert times(stream, "2018-03-01T09") == (HOUR_S, 0, HOUR_S)
 
 
+def test_a_gap_of_one_meter_lies_over_hours_in_which_others_were_read() -> None:
+    stream = stream_of(meter("r01", "register"), meter("e01", role="sub"))
+    stream.readings(
+        ("r01", "2018-03-01T08:30", "0"), ("e01", "2018-03-01T09:30", "1"), ("r01", "2018-03-01T10:30", "8")
+    )
+    assert [stream.value("qty.electricity", f"2018-03-01T{hour:02}") for hour in (8, 9, 10)] == [2, 4, 2]
+    assert stream.value("qty.electricity", "2018-03-01") == 8
+
+
 def test_a_reading_that_comes_late_makes_a_gap_measured() -> None:
     stream = stream_of(meter("e01", "register"))
     stream.readings(("e01", "2018-03-01T08:00", "0"), ("e01", "2018-03-01T10:00", "10"))
