@@ -121,7 +121,10 @@ class Installation:
     def wait_ready(self, *names: str, limit_s: float = LIMIT_S) -> None:
         """Wait until processes say that they are ready."""
         for name in names:
-            until(lambda name=name: self.ready(name)[0], limit_s, f"{name} is ready; its log: {self.log(name)[-3000:]}")
+            try:
+                until(lambda name=name: self.ready(name)[0], limit_s, f"readiness of {name}")
+            except AssertionError as error:
+                raise AssertionError(f"{error}; it says {self.ready(name)[1]}; {self.log(name)[-3000:]}") from error
 
     def log(self, name: str) -> str:
         """Return what a process wrote."""

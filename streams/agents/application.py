@@ -1,10 +1,12 @@
 """The application is Faust as the agents use it: it gives the assignment and the stream, and nothing else."""
 
 import logging
+from typing import NoReturn
 
 import faust
 
 from schemas.settings import Settings
+from streams.agents.stopping import die
 from streams.agents.transport import Transport
 
 
@@ -36,6 +38,20 @@ def faust_app(settings: Settings, role: str) -> faust.App:
     # Faust's attribute takes any transport, its type says only its own.
     app.transport = Transport(app.conf.broker_consumer, app)  # pyright: ignore[reportAttributeAccessIssue]
     return app
+
+
+def run_to_end(app: faust.App) -> NoReturn:
+    """Run the application until the process is told to stop; it ends the process.
+
+    What makes Faust end by itself is Kafka, such as one that went away during the start: a new start waits for it.
+    """
+    worker = faust.Worker(app, loglevel="ERROR", redirect_stdouts=False, logging_config=None)
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        if end.code:
+            die("Faust ended by itself, its log says why")
+    raise SystemExit(0)
 
 
 def quiet() -> None:

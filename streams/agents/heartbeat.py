@@ -13,8 +13,6 @@ from schemas.settings import Settings
 from schemas.topics import ENGINE, Topic
 
 HEARTBEAT_S = 5.0
-# Who has something to do and has not moved for so long is stalled; a rebalance or a broker's restart is shorter.
-STALLED_S = 45.0
 
 _log = structlog.get_logger(__name__)
 

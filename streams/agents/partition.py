@@ -20,7 +20,7 @@ from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
 from streams.agents.sending import BATCH_BYTES, send_all
-from streams.agents.stopping import die
+from streams.agents.stopping import CANNOT_SERVE, RESTART, die
 from streams.domain.fold import Cursor, Effects, PartitionFold
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
@@ -43,17 +43,17 @@ class Progress:
     rejected: int = 0
     repeated: int = 0
     step_s: float = 0.0
-    moved_at: float = 0.0
 
 
 class Partition:
-    """One owned input partition; `open()` must have ended before `step()` does anything."""
+    """One owned input partition; `opening` must have ended before anything is computed."""
 
     def __init__(self, settings: Settings, number: int) -> None:
         self.number = number
         self.cursor = Cursor()
-        self.progress = Progress(moved_at=time.monotonic())
+        self.progress = Progress()
         self.pending: list[Record] = []  # reported values read and not yet in a step
+        self._began_s = 0.0
         self._first = 0  # offset of the first message that the input topic still has
         self._settings = settings
         self._store: StateStore | None = None
@@ -64,7 +64,9 @@ class Partition:
 
     def _opened(self, opening: asyncio.Future[None]) -> None:
         if not opening.cancelled() and (error := opening.exception()) is not None:
-            die(f"partition {self.number} cannot be opened: {error or type(error).__name__}")
+            # No new start makes room on a disk, and one at once after the other would rebalance the group each time.
+            status = CANNOT_SERVE if isinstance(error, StateError) else RESTART
+            die(f"partition {self.number} cannot be opened: {error or type(error).__name__}", status)
 
     @property
     def is_open(self) -> bool:
@@ -132,30 +134,31 @@ class Partition:
         finally:
             await consumer.stop()
 
-    async def step(self, plans: Plans, records: Sequence[Record]) -> None:
-        """Make one step of the records that are new, and of what time and registry ask for.
+    def compute(self, plans: Plans, records: Sequence[Record]) -> Effects | None:
+        """Return what one step makes of the records that are new, and of what time and registry ask for; None: nothing.
 
-        The process ends when Kafka refuses anything, or when records are missing in between.
+        The partition must be open. The process ends when records are missing in between.
         """
-        await self.opening
         assert self._fold is not None
-        began = time.perf_counter()
+        self._began_s = time.perf_counter()
         fresh = [each for each in records if each.offset >= self.cursor.readings]
         self.progress.repeated += len(records) - len(fresh)
         self._check_contiguous(fresh)
         reports = [each for each in self.pending if each.offset >= self.cursor.reported]
         self._fold.follow(plans)
         if not fresh and not reports and not self._fold.waiting:
-            return
-        effects = self._fold.step(self.cursor, [*fresh, *reports])
+            return None
+        return self._fold.step(self.cursor, [*fresh, *reports])
+
+    async def commit(self, effects: Effects) -> None:
+        """Let what was computed become visible and last; the process ends when it cannot be kept on disk."""
         await self._commit(effects)
-        del self.pending[: len(reports)]
+        self.pending = [each for each in self.pending if each.offset >= self.cursor.reported]
         progress = self.progress
         progress.steps += 1
         progress.readings += effects.readings
         progress.rejected += len(effects.rejected)
-        progress.step_s += 0.05 * (time.perf_counter() - began - progress.step_s)
-        progress.moved_at = time.monotonic()
+        progress.step_s += 0.05 * (time.perf_counter() - self._began_s - progress.step_s)
 
     def _check_contiguous(self, fresh: Sequence[Record]) -> None:
         # At the first start of a group Faust may read on behind records that it dropped, so even the first is checked.
@@ -198,7 +201,7 @@ class Partition:
         try:
             store.write({**effects.durable, **effects.local, CURSOR_KEY: cursor}, position)
         except StateError as error:
-            die(str(error))
+            die(str(error), CANNOT_SERVE)
         hit("step.after-local")
         self.cursor = effects.cursor
 

@@ -72,10 +72,10 @@ class Rounds:
         """How many months and years wait to be added up."""
         return self._territories.waiting
 
-    def position(self) -> int:
-        """Return the sum of the offsets that are read so far."""
+    def reached(self) -> dict[int, int]:
+        """Return the next offset to read of each partition."""
         reached = dict(getattr(self._app.consumer, "reached", {}))
-        return sum(each.position for each in reached.values())
+        return {number: each.position for number, each in reached.items()}
 
     async def take(self, stream: Any) -> None:
         """Keep what the stream hands over for the next round, for ever; the whole body of the agent."""

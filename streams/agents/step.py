@@ -21,6 +21,7 @@ from streams.domain.inputs import Record
 from streams.domain.plan import Plans
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
+# For what a step waits for; how long it computes is its own affair.
 STEP_LIMIT_S = 60.0
 IDLE_S = 0.05
 PAUSE_S = 0.05
@@ -97,7 +98,7 @@ class Steps:
 
     async def _guarded(self, events: list[Any]) -> None:
         try:
-            async with self._busy, asyncio.timeout(STEP_LIMIT_S):
+            async with self._busy:
                 await self._steps(events)
         except Exception as error:  # noqa: BLE001 -- whatever it is, an agent that raised would lose its events
             for each in self.partitions.values():
@@ -114,9 +115,14 @@ class Steps:
             record = Record("readings", message.partition, message.offset, int(message.timestamp * 1000), message.value)
             groups.setdefault(message.partition, []).append(record)
         if self._generation is not None:
-            await self._follow(groups)
             busy = [each for each in self.partitions.values() if each.number in groups or each.is_open]
-            await asyncio.gather(*(each.step(self._plans, groups.get(each.number, [])) for each in busy))
+            async with asyncio.timeout(STEP_LIMIT_S):
+                await self._follow(groups)
+                await asyncio.gather(*(each.opening for each in busy))
+            # However long all of it is computed, no transaction is open yet and nothing is waited for.
+            computed = [(each, each.compute(self._plans, groups.get(each.number, []))) for each in busy]
+            async with asyncio.timeout(STEP_LIMIT_S):
+                await asyncio.gather(*(each.commit(effects) for each, effects in computed if effects is not None))
         for event in events:
             event.ack()
 

@@ -11,11 +11,14 @@ from typing import NoReturn
 RESTART = 75  # EX_TEMPFAIL: start me again
 
 
-def die(why: str) -> NoReturn:
-    """End the process with status 75, after saying why on standard error."""
+CANNOT_SERVE = 1  # somebody must do something first
+
+
+def die(why: str, status: int = RESTART) -> NoReturn:
+    """End the process, after saying why on standard error; status 75 unless a new start would end the same way."""
     sys.stderr.write(f"qingyu worker stops on purpose: {why}\n")
     sys.stderr.flush()
-    os._exit(RESTART)
+    os._exit(status)
 
 
 def watched(run: Callable[[], Awaitable[None]], name: str) -> Callable[[], Awaitable[None]]:

@@ -3,18 +3,18 @@
 import asyncio
 import gc
 import os
-import time
 from typing import Any, NoReturn
 
-import faust
 import structlog
 from prometheus_client import Gauge
 
 from schemas.messages import Heartbeat
 from schemas.settings import Settings
 from schemas.topics import READINGS
-from streams.agents.application import faust_app, quiet
-from streams.agents.heartbeat import STALLED_S, Heart, heartbeat
+from streams.agents.application import faust_app, quiet, run_to_end
+from streams.agents.heartbeat import Heart, heartbeat
+from streams.agents.movement import Movement, Movements, why_stalled
+from streams.agents.preflight import Preflight
 from streams.agents.step import Steps
 from streams.agents.stopping import watched
 from streams.stores.registry_topic import RegistryFollower
@@ -23,6 +23,7 @@ GC_ALLOCATIONS = 100_000
 
 _log = structlog.get_logger(__name__)
 _LAG = Gauge("qingyu_worker_lag_messages", "Messages between the committed and the end offset.", ["partition"])
+_STALLED = Gauge("qingyu_worker_stalled", "1 where messages wait and nothing moves, else 0.", ["partition"])
 _READINGS = Gauge("qingyu_worker_readings", "Readings taken in by this process.", ["partition"])
 _REJECTED = Gauge("qingyu_worker_rejected", "Inputs set aside by this process.", ["partition"])
 _STEP = Gauge("qingyu_worker_step_seconds", "Mean duration of a step.", ["partition"])
@@ -39,34 +40,48 @@ class EnterpriseWorker:
         self._steps: Steps | None = None
         self._follower = RegistryFollower(settings)
         self._heart = Heart(settings, READINGS, self._name, self._heartbeat)
+        self._movement = Movements()
+        self._preflight = Preflight(settings)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Tell whether the worker keeps up, and by partition the figures that show it.
 
         A partition with lag that does not move is stalled; one without lag is idle, however long nothing came.
         """
-        steps = self._steps
-        owned = dict(steps.partitions) if steps is not None else {}
-        partitions: dict[str, Any] = {}
-        stalled = False
-        for number, each in sorted(owned.items()):
-            end = self._heart.ends.get(number)
-            lag = None if end is None else max(0, end - each.cursor.readings)
-            quiet_s = time.monotonic() - each.progress.moved_at
-            state = "opening" if not each.is_open else "idle" if not lag else "moving"
-            if lag and quiet_s > STALLED_S:
-                state, stalled = "stalled", True
-            partitions[str(number)] = {
-                "state": state, "committed": each.cursor.readings, "end": end, "lag": lag,
-                "still_s": round(quiet_s, 1), "recomputing": each.waiting,
-            }  # fmt: skip
-        opened = all(each.is_open for each in owned.values())
-        details = {"registry": self._follower.version, "partitions": partitions}
-        return self._follower.loaded and steps is not None and opened and not stalled, details
+        if self._preflight.reason:
+            return False, {"reason": self._preflight.reason}
+        found = self._movements()
+        owned = dict(self._steps.partitions) if self._steps is not None else {}
+        details = {
+            "registry": self._follower.version,
+            "partitions": {
+                str(number): {**each.figures(), "recomputing": owned[number].waiting if number in owned else 0}
+                for number, each in found.items()
+            },
+        }
+        opening = ", ".join(str(number) for number, each in found.items() if each.state == "opening")
+        reason = ""
+        if self._steps is None or not self._follower.loaded:
+            reason = "the registry is being read"
+        elif not self._follower.ready:
+            reason = f"Kafka at {self._settings.kafka} does not answer"
+        elif opening:
+            reason = f"the state of partition {opening} is being read"
+        reason = why_stalled(found, self._settings.topic(READINGS)) or reason
+        return not reason, {**details, **({"reason": reason} if reason else {})}
+
+    def _movements(self) -> dict[int, Movement]:
+        owned = dict(self._steps.partitions) if self._steps is not None else {}
+        reached = {number: each.cursor.readings if each.is_open else None for number, each in owned.items()}
+        return self._movement.see(reached, self._heart.ends)
 
     def run(self) -> NoReturn:
-        """Run until the process is told to stop; it ends the process."""
+        """Run until the process is told to stop; it ends the process.
+
+        It waits for Kafka. Where a topic is missing or has another number of partitions the process ends with 1.
+        """
         settings = self._settings
+        self._preflight.pass_or_end()
         quiet()
         # Hours and documents are many small lists without cycles; looking for cycles in them was a tenth of the CPU.
         gc.set_threshold(GC_ALLOCATIONS, 20, 100)
@@ -92,19 +107,21 @@ class EnterpriseWorker:
         app.task(watched(run, "steps"))
         app.task(watched(steps.read_reports, "read_reports"))
         app.task(watched(self._heart.beat, "beat"))
-        worker = faust.Worker(app, loglevel="ERROR", redirect_stdouts=False, logging_config=None)
-        worker.execute_from_commandline()
-        raise SystemExit(0)
+        run_to_end(app)
 
     def _heartbeat(self) -> Heartbeat:
         steps = self._steps
         owned = list(steps.partitions.values()) if steps is not None else []
-        total_lag = 0
+        movements = self._movements()
+        total_lag = sum(each.lag for each in movements.values())
+        # A partition that was given up must not go on showing its last figures.
+        for gauge in (_LAG, _STALLED, _READINGS, _REJECTED, _STEP, _WATERMARK, _WAITING):
+            gauge.clear()
+        for number, each in movements.items():
+            _LAG.labels(str(number)).set(each.lag)
+            _STALLED.labels(str(number)).set(each.state == "stalled")
         for each in owned:
             label = str(each.number)
-            lag = max(0, self._heart.ends.get(each.number, 0) - each.cursor.readings)
-            total_lag += lag
-            _LAG.labels(label).set(lag)
             _READINGS.labels(label).set(each.progress.readings)
             _REJECTED.labels(label).set(each.progress.rejected)
             _STEP.labels(label).set(each.progress.step_s)

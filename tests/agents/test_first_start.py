@@ -80,7 +80,11 @@ def ends_of_a_first_step_at(
         try:
             async with asyncio.timeout(30):
                 value = backlog("works")[offset][1]
-                await partition.step(Plans(Snapshot.build(1, REGISTERED)), [Record("readings", 1, offset, 0, value)])
+                await partition.opening
+                record = Record("readings", 1, offset, 0, value)
+                effects = partition.compute(Plans(Snapshot.build(1, REGISTERED)), [record])
+                assert effects is not None
+                await partition.commit(effects)
         except EndedError:
             pass
         finally:

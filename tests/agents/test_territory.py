@@ -111,7 +111,9 @@ def wait_for(installation: Installation, wanted: Mapping[str, Any]) -> None:
 def of_territories(settings: Settings) -> dict[str, list[Found]]:
     """Return every committed record that the territory worker wrote, by topic."""
     return {
-        topic.name: [each for each in read(settings, topic) if topic is not TOTALS or is_territory(each.key.decode())]
+        topic.name: sorted(
+            each for each in read(settings, topic) if topic is not TOTALS or is_territory(each.key.decode())
+        )
         for topic in (TOTALS, ALARM_CONDITIONS, ALARM_EVENTS)
     }
 
