@@ -3,7 +3,7 @@
 Children are absolute values, never increments, so writing one twice changes nothing; sums are taken by the reader.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from schemas.messages import VERSION, CalendarDocument, Own
@@ -93,10 +93,10 @@ def additive(metric: str) -> bool:
     return not metric.startswith(("ind.", "output."))
 
 
-def total(values: Iterable[int | None]) -> int | None:
+def total(values: Sequence[int | None]) -> int | None:
     """Return the sum of the values that are known, None when none is."""
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    some = list(filter(None, values))
+    return sum(some) if some else 0 if 0 in values else None
 
 
 def totals(document: CalendarDocument, of: slice | None = None) -> Metrics:

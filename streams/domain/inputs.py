@@ -5,6 +5,7 @@ What cannot be used becomes a rejection with its reason; the rest of its message
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -156,17 +157,12 @@ def _columns(batch: Batch) -> Readable:
     for name, column in (("i", batch.i), ("v", batch.v), ("rev", revision), ("q", quality)):
         if column is not None and len(column) != count:
             raise UnusableError("bad_message", f"column {name} has {len(column)} values, t has {count}")
-    meters = tuple(batch.meters)
-    if len(batch.scale) != len(meters) or len(set(meters)) != len(meters):
-        raise UnusableError("bad_message", "meters repeat, or scale and meters differ in length")
-    if not all(ID_PATTERN.fullmatch(meter) for meter in meters) or not all(
-        0 <= scale <= LARGEST_SCALE for scale in batch.scale
-    ):
-        raise UnusableError("bad_message", f"a meter is no id, or a scale is not within 0 to {LARGEST_SCALE}")
+    meters, scales = tuple(batch.meters), tuple(batch.scale)
+    _check_meters(meters, scales)
     values = batch.v
     voids = None in values
     try:
-        plain = [value or 0 for value in values]
+        plain = [value or 0 for value in values] if voids else values
         columns = np.zeros((6, count), np.int64)
         columns[0], columns[1], columns[2], columns[5] = batch.i, batch.t, plain, batch.received
         if revision is not None:
@@ -185,7 +181,16 @@ def _columns(batch: Batch) -> Readable:
             raise UnusableError("bad_message", "a revision is negative or a quality is not known")
     if voids:
         rows.q[[value is None for value in values]] = VOID
-    return Readable(meters, tuple(batch.scale), rows)
+    return Readable(meters, scales, rows)
+
+
+@lru_cache(maxsize=16_384)
+def _check_meters(meters: tuple[str, ...], scales: tuple[int, ...]) -> None:
+    """Raise UnusableError unless these are ids and decimal places; cached, since a source's batches name the same."""
+    if len(scales) != len(meters) or len(set(meters)) != len(meters):
+        raise UnusableError("bad_message", "meters repeat, or scale and meters differ in length")
+    if not all(map(ID_PATTERN.fullmatch, meters)) or not all(0 <= scale <= LARGEST_SCALE for scale in scales):
+        raise UnusableError("bad_message", f"a meter is no id, or a scale is not within 0 to {LARGEST_SCALE}")
 
 
 def _read_report(record: Record, registered: Callable[[str], bool], version: int, found: Inputs) -> None:
