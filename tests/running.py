@@ -29,12 +29,13 @@ ResultT = TypeVar("ResultT")
 
 
 class Found(NamedTuple):
-    """A record of a topic."""
+    """A record of a topic; `at_ms` is when the broker had it [epoch ms]."""
 
     partition: int
     offset: int
     key: bytes
     value: bytes
+    at_ms: int
 
 
 def free_port() -> int:
@@ -153,7 +154,10 @@ async def _read(settings: Settings, topic: Topic, committed: bool) -> list[Found
         found: list[Found] = []
         while any([await consumer.position(tp) < ends[tp] for tp in tps]):
             for records in (await consumer.getmany(timeout_ms=300, max_records=5000)).values():
-                found += [Found(each.partition, each.offset, each.key or b"", each.value or b"") for each in records]
+                found += [
+                    Found(each.partition, each.offset, each.key or b"", each.value or b"", each.timestamp)
+                    for each in records
+                ]
         return found
     finally:
         await consumer.stop()
