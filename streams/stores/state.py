@@ -5,17 +5,18 @@ made anew. Writes are not synced, since what a power cut takes is read again fro
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rocksdict import Options, Rdict, WriteBatch
 
 from streams.domain.hour import Hour
 from streams.domain.packing import unpack
-from streams.domain.state import CURSOR_KEY, HOUR, PLACE
+from streams.domain.state import BLOCK, CURSOR_KEY, HOUR, PLACE
 
 POSITION_KEY = b"~position"  # next offset of the state topic to read
 _HOUR_PART = f"|{HOUR}|".encode()
+_BLOCK_PART = f"|{BLOCK}|".encode()
 
 
 class StateError(Exception):
@@ -80,12 +81,14 @@ class StateStore:
         """The cursor record of the partition, None when there is none."""
         return self.get(CURSOR_KEY)
 
-    def write(self, puts: dict[bytes, bytes | None], position: int) -> None:
+    def write(self, puts: dict[bytes, bytes | None], position: int, without_blocks: Iterable[bytes] = ()) -> None:
         """Put entries (None removes a key) and the place in the changelog they bring the copy to, all or nothing.
 
-        Raises StateError when the disk takes no more.
+        The blocks of the enterprises `without_blocks` are removed. Raises StateError when the disk takes no more.
         """
         batch = WriteBatch(raw_mode=True)
+        for enterprise in without_blocks:
+            batch.delete_range(enterprise + _BLOCK_PART, enterprise + _BLOCK_PART + b"~")
         for key, value in puts.items():
             if value is None:
                 batch.delete(key)
@@ -100,10 +103,17 @@ class StateStore:
             ) from error
 
     def take_changelog(self, records: dict[bytes, bytes | None], position: int) -> None:
-        """Take in records of the state topic, and from hours also where their meters have readings."""
+        """Take in records of the state topic, and from hours also where their meters have readings.
+
+        Of an enterprise whose hours come in, the quantities kept of its days are dropped: they are not on the topic,
+        and another reading can change those of any day that a gap reaches into.
+        """
         puts = dict(records)
+        behind: set[bytes] = set()
         for key, value in records.items():
             enterprise, kind, text = key.partition(_HOUR_PART)
+            if kind:
+                behind.add(enterprise)
             if kind and value is not None:
                 hour: Hour = unpack(value)
                 puts.update(
@@ -111,7 +121,7 @@ class StateStore:
                         (b"|".join((enterprise, PLACE.encode(), meter.encode(), text)) for meter in hour.meters), b""
                     )
                 )
-        self.write(puts, position)
+        self.write(puts, position, behind)
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
