@@ -1,10 +1,11 @@
-"""`python -m bench`: run the benches and write their figures under bench/results."""
+"""`python -m bench`: run the bench of the worker; its figures go to bench/results and docs/performance.md."""
 
 import argparse
 
 from rich.console import Console
 
 from bench import worker
+from bench.page import worker_table, write_table
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=worker.ROUNDS, help="runs of each contender (default 3)")
     options = parser.parse_args()
     result = worker.main(options.readings, options.rounds)
+    write_table("worker", worker_table(result))
     Console().print_json(data={key: value for key, value in result.items() if key != "runs"})
 
 
