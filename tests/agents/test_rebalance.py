@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -34,10 +35,11 @@ NAMES = {
     partition: next(f"e{n}" for n in count() if partition_of_key(f"e{n}", PARTITIONS) == partition)
     for partition in range(PARTITIONS)
 }
-PEAK = document(
-    "rule", "peak", metric="qty.electricity", window="hour", period="episode", select={"kind": "enterprise"},
-    severity="warning", clear={"lt": "6"}, **{"raise": {"gt": "8"}},
-)  # fmt: skip
+SPEC: dict[str, Any] = {
+    "metric": "qty.electricity", "window": "hour", "period": "episode", "select": {"kind": "enterprise"},
+    "severity": "warning", "raise": {"gt": "8"}, "clear": {"lt": "6"},
+}  # fmt: skip
+PEAK = document("rule", "peak", **SPEC)
 # A member that leaves hands over at once; one that was killed is missed after the session's time-out (6 s).
 ORDERLY_LIMIT_S, KILLED_LIMIT_S = 10.0, 25.0
 
@@ -167,6 +169,6 @@ def test_hours_and_alarms_are_right_whoever_joins_leaves_or_is_killed(
     found = silences(installation, marks)
     rounded = {name: round(each, 2) for name, each in found.items()}
     with capsys.disabled():
-sys.stdout.write(f"\nlongest silence of a partition [s]: {rounded}\n")
+        sys.stdout.write(f"\nlongest silence of a partition [s]: {rounded}\n")
     assert max(found["joined"], found["left"], found["joined again"]) < ORDERLY_LIMIT_S
     assert found["killed"] < KILLED_LIMIT_S

@@ -55,7 +55,7 @@ def test_an_idle_worker_is_ready_and_a_stalled_one_says_which_partition_stands_w
 
     hold.touch()
     send(settings, [("works", message(batch([("e01", f"{DAY}T08:30", "2")])))])
-    reason = until(lambda: installation.ready("worker")[1].get("reason"), 20, "the reason")
+    reason = until(lambda: installation.ready("worker")[1].get("reason", ""), 20, "the reason")
     assert reason.startswith(f"partition 1 of {settings.topic(READINGS)} is stalled: at 1 of 2 for ")
     ready, details = installation.ready("worker")
     assert not ready
@@ -85,7 +85,7 @@ async def _hang(settings: Settings, installation: Installation) -> None:
         await producer.begin_transaction()
         document = empty_document("enterprise/works", window(DAY))
         await producer.send_and_wait(settings.topic(TOTALS), encode(document), f"enterprise/works|{DAY}".encode(), 1)
-        reason = until(lambda: installation.ready("territory")[1].get("reason"), 20, "the reason")
+        reason = until(lambda: installation.ready("territory")[1].get("reason", ""), 20, "the reason")
         assert reason.startswith(f"partition 1 of {settings.topic(TOTALS)} is stalled: at ")
         until(lambda: metrics(installation, "territory").get("qingyu_territory_stalled") == 1, 10, "the metrics")
         await producer.abort_transaction()
