@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from schemas.settings import Settings
 from schemas.topics import Topic
+from streams.failpoints import hit
 
 CONNECT_S = 10.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -84,13 +85,16 @@ class Outbox:
             raise NotAcknowledgedError(f"Kafka is not connected: {self._fault}")
         try:
             async with asyncio.timeout(self._settings.ack_timeout_s):
+                hit("outbox.before-send")
                 futures = [
                     await producer.send(
                         self._settings.topic(message.topic), message.value, message.key, message.partition
                     )
                     for message in messages
                 ]
+                hit("outbox.sent")
                 await asyncio.gather(*futures)
+                hit("outbox.acknowledged")
         except TimeoutError as error:
             raise NotAcknowledgedError(f"no answer within {self._settings.ack_timeout_s} s") from error
         except KafkaError as error:

@@ -157,6 +157,7 @@ class RegistryWriter:
         marker = encode(RegistryCommit(VERSION, version, len(records)))
         try:
             async with asyncio.timeout(WRITE_LIMIT_S):
+                hit("registry.before-begin")
                 await producer.begin_transaction()
                 sent = [
                     await producer.send(topic, value, key, partition=0)

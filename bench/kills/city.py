@@ -1,0 +1,247 @@
+"""The city of the proof is one running installation: every process, the load that is sent in, and what came of it."""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench.kills.comparing import Comparison, Topics, compare_store, compare_topics
+from bench.kills.expected import Calculation
+from bench.kills.load import Cast, documents
+from bench.kills.sending import Sending
+from deploy.local.processes import Processes
+from schemas.messages import (
+    COMMIT_KEY,
+    decode_commit,
+    decode_condition,
+    decode_event,
+    decode_registry,
+)
+from schemas.settings import Settings
+from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, REGISTRY, REJECTED, TOTALS
+from services.topics import apply_topics
+from streams.stores.embedded import EmbeddedStore
+from tests.running import Installation, free_port, read, run, totals, until
+
+WORKERS = ("worker-1", "worker-2")
+TICK_S = 1.0
+READY_LIMIT_S = 120.0
+SETTLE_LIMIT_S = 300.0
+# What is written and read again within this time would still move the ends of topics.
+STILL_S = 5.0
+NOTES = 12
+_COMMAND = "from services.command.main import app; app()"
+
+
+class CityError(Exception):
+    """The installation is not as it must be; the message says where."""
+
+
+class City:
+    """An installation with a registry of a cast, on a Kafka that runs; made by `start`, ended with its processes."""
+
+    def __init__(
+        self, kafka: str, directory: Path, processes: Processes, cast: Cast, *, prefix: str, seed: int,
+        rate_per_s: float, session_timeout_s: float = 3.0,
+    ) -> None:  # fmt: skip
+        self.cast = cast
+        self.directory = directory
+        self.processes = processes
+        self.settings = Settings.model_validate(
+            {
+                "kafka": kafka,
+                "topic_prefix": prefix,
+                "partitions": 4,
+                "data": directory,
+                "operator_token": secrets.token_urlsafe(16),
+                "session_timeout_s": session_timeout_s,
+            }
+        )
+        self.installation = Installation(self.settings, directory, processes)
+        self.store = EmbeddedStore(directory / "series.sqlite")
+        self.notes = 0  # sets of documents that were applied after the first
+        # One address for all lives of a process.
+        self.installation.ports.update({"gateway": free_port(), "api": free_port()})
+        self._registered = 0  # documents of the first set
+        token = self.settings.operator_token
+        assert token is not None
+        self._token = token.get_secret_value()
+        self.sending = Sending(cast, self._url("gateway"), self._token, seed, rate_per_s)
+
+    def start(self, *, worker_code: str = "") -> None:
+        """Start every process, register the cast, and begin to send once time has come to every partition.
+
+        `worker_code` is Python that the workers run first.
+        """
+        apply_topics(self.settings)
+        installation = self.installation
+        for role in ("api", "gateway"):
+            installation.start(role)
+        self._start_more()
+        for name in WORKERS:
+            installation.start("worker", name, before=worker_code)
+        installation.wait_ready("api", limit_s=READY_LIMIT_S)
+        registered = documents(self.cast)
+        self._registered = len(registered)
+        done = self.apply(self._file("registry", registered))
+        if done.returncode:
+            raise CityError(f"the registry was refused: {done.stdout}{done.stderr}")
+        installation.wait_ready("gateway", *WORKERS, "territory", "sink", "ticker", limit_s=READY_LIMIT_S)
+        installation.wait_done(READY_LIMIT_S)
+        self.sending.start()
+
+    def _start_more(self) -> None:
+        for role in ("territory", "sink"):
+            self.installation.start(role)
+        self.installation.start("ticker", QINGYU_TICK_S=str(TICK_S))
+
+    def wait_ready(self) -> None:
+        """Wait until every process says that it is ready."""
+        self.installation.wait_ready(*self.processes.names(), limit_s=READY_LIMIT_S)
+
+    def apply(self, path: Path) -> subprocess.CompletedProcess[str]:
+        """Run `qingyu apply` on a file."""
+        environment = self.installation.environment("command")
+        environment |= {"QINGYU_API": self._url("api"), "QINGYU_TOKEN": self._token}
+        command = [sys.executable, "-c", _COMMAND, "apply", str(path)]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=READY_LIMIT_S, check=False
+        )
+
+    def note(self) -> None:
+        """Apply the next set of notes, or the same one again when it was not confirmed; nothing while the api is away.
+
+        Raises CityError when a set is refused.
+        """
+        if not self.installation.ready("api")[0]:
+            return
+        done = self.apply(self._file("notes", notes(self.notes + 1)))
+        if done.returncode == 0:
+            self.notes += 1
+        elif done.returncode == 2:
+            raise CityError(f"a set was refused: {done.stdout}{done.stderr}")
+
+    def _url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.installation.ports[name]}"
+
+    def _file(self, name: str, raws: list[dict[str, Any]]) -> Path:
+        path = self.directory / f"{name}.yaml"
+        path.write_text(yaml.safe_dump_all(raws), encoding="utf-8")
+        return path
+
+    def finish(self, tell: Callable[[str], None] = lambda _: None) -> Comparison:
+        """End the load, wait until everything is written everywhere, and compare all of it."""
+        if self.notes:
+            before = self.notes
+            # Whether the last set that was not confirmed is there is known once it was repeated.
+            until(lambda: self.note() or self.notes > before, READY_LIMIT_S, "a set is confirmed")
+        tell("the last of the load")
+        readings = self.sending.finish()
+        self.processes.stop("ticker")
+        tell("until everything is written")
+        self.settle()
+        tell("the calculation")
+        wanted = Calculation(self.cast, readings)
+        topics = self.topics()
+        tell("the comparison")
+        result = compare_topics(wanted, topics)
+        stored = compare_store(wanted, topics, self.store)
+        result.differences += stored.differences
+        result.counts |= stored.counts
+        self._registry(result)
+        result.differences += [f"rejected: {each.value.decode()[:500]}" for each in read(self.settings, REJECTED)]
+        return result
+
+    def topics(self) -> Topics:
+        """Return what readers of committed records find now."""
+        conditions = {each.key.decode(): decode_condition(each.value) for each in read(self.settings, ALARM_CONDITIONS)}
+        events = [decode_event(each.value) for each in read(self.settings, ALARM_EVENTS)]
+        return Topics(totals(self.settings), events, conditions)
+
+    def settle(self) -> None:
+        """Wait until all that was sent in has come out everywhere: nothing lags and no topic grows."""
+        seen: tuple[dict[str, int], float] = {}, 0.0
+
+        def still() -> bool:
+            nonlocal seen
+            ends = self._ends()
+            if ends != seen[0]:
+                seen = ends, time.monotonic()
+            return time.monotonic() - seen[1] > STILL_S
+
+        self.installation.wait_done(SETTLE_LIMIT_S)
+        until(self._is_done, SETTLE_LIMIT_S, "territory and sink read to the end", 0.5)
+        until(still, SETTLE_LIMIT_S, "no topic grows", 0.5)
+        until(self._is_done, SETTLE_LIMIT_S, "territory and sink read to the end", 0.5)
+
+    def _is_done(self) -> bool:
+        ready, territory = self.installation.ready("territory")
+        if not ready or territory["lag"] or territory["recomputing"]:
+            return False
+        ready, sink = self.installation.ready("sink")
+        lags = {name: each["lag"] for name, each in sink.get("partitions", {}).items()}
+        return ready and not any(lag for name, lag in lags.items() if "engine/" not in name)
+
+    def _ends(self) -> dict[str, int]:
+        async def ask() -> dict[str, int]:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka)
+            await consumer.start()
+            try:
+                partitions = range(self.settings.partitions)
+                names = [self.settings.topic(each) for each in (TOTALS, ALARM_CONDITIONS, ALARM_EVENTS)]
+                tps = [TopicPartition(name, number) for name in names for number in partitions]
+                found = await consumer.end_offsets(tps)
+                return {f"{tp.topic}/{tp.partition}": end for tp, end in found.items()}
+            finally:
+                await consumer.stop()
+
+        return run(ask(), 30)
+
+    def _registry(self, result: Comparison) -> None:
+        """Compare the registry: every set is there whole, once, and the last says what was applied last."""
+        sets: list[tuple[int, int, int]] = []  # version, documents said, documents there
+        versions: list[int] = []
+        last: dict[str, Any] = {}
+        for each in read(self.settings, REGISTRY):
+            if each.key == COMMIT_KEY:
+                marker = decode_commit(each.value)
+                sets.append((marker.version, marker.documents, len(versions)))
+                if any(version != marker.version for version in versions):
+                    result.differs(f"registry: set {marker.version} holds documents of {sorted(set(versions))}")
+                versions = []
+            else:
+                record = decode_registry(each.value)
+                versions.append(record.version)
+                last[each.key.decode()] = record.document.get("name")
+        result.equal("registry: documents behind the last set", versions, [])
+        result.equal("registry: versions", [version for version, _, _ in sets], list(range(1, self.notes + 2)))
+        wanted = [self._registered] + [NOTES] * self.notes
+        result.equal("registry: documents said by each set", [said for _, said, _ in sets], wanted)
+        result.equal("registry: documents of each set", [there for _, _, there in sets], wanted)
+        for each in notes(self.notes) if self.notes else ():
+            result.equal(f"registry: {each['id']}", last.get(f"product/{each['id']}"), each["name"])
+        result.count("registry sets", len(sets))
+
+
+def notes(number: int) -> list[dict[str, Any]]:
+    """Return a set of documents that differs from the one of any other number in each of them."""
+    return [
+        {
+            "apiVersion": "qingyu/v1", "kind": "product", "id": f"note-{place}", "valid_from": "2018-01-01",
+            "name": {"en": f"note {number}", "zh": f"注 {number}"}, "spec": {"unit": "t"},
+        }
+        for place in range(NOTES)
+    ]  # fmt: skip
+
+
+def summary(comparison: Comparison) -> str:
+    """Return a comparison as text: what was compared, and the first differences."""
+    found = comparison.differences
+    return json.dumps(comparison.counts, indent=1) + f"\n{len(found)} differences\n" + "\n".join(found[:40])
