@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +13,50 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
-from deploy.local.processes import Processes
 from schemas.messages import AlarmEvent, CalendarDocument, Reported, decode_event, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, REPORTED, TOTALS
 from schemas.windows import window
-from services.topics import apply_topics
 from streams.domain.calendar import empty_document
 from streams.domain.territory import Territories, is_territory
+from tests.agents.conftest import installed, processes_of
 from tests.registry_writing import write_set
 from tests.running import KILLED, Found, Installation, read, run, send_to, totals, until
 from tests.territory_city import CITY, ENTERPRISES, enterprise_documents, hour, plain, raws, snapshot
 
 DAY = "2018-06-30"
 NAME = "territory"
-OUTPUT = {("output.steel", "2018-06"): 1_000_000}
 
 
 @pytest.fixture
 def settings(kafka: LocalKafka | ForeignKafka, prefix: str, tmp_path: Path) -> Settings:
     """Topics of this test alone, with the city as set 1."""
-    found = Settings(kafka=kafka.bootstrap, topic_prefix=prefix, partitions=2, data=tmp_path / "data")
-    apply_topics(found)
-    run(write_set(found, 1, raws()))
-    return found
+    return installed(kafka, prefix, tmp_path, raws())
 
 
-@pytest.fixture
-def installation(settings: Settings, tmp_path: Path) -> Iterator[Installation]:
-    """Processes on those topics; none is started yet."""
-    with Processes(tmp_path / "logs") as processes:
-        yield Installation(settings, tmp_path, processes)
+@pytest.fixture(scope="module")
+def shared(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One process for tests that disturb nobody: each uses a year of its own."""
+    folder = tmp_path_factory.mktemp("territory")
+    with processes_of(installed(kafka, f"t{uuid.uuid4().hex[:8]}.", folder, raws()), folder) as found:
+        found.start(NAME)
+        found.wait_ready(NAME)
+        yield found
 
 
-def day_of(kwh: int, step: int = 1, enterprises: Iterable[str] = ENTERPRISES) -> list[CalendarDocument]:
-    """Return the documents of enterprises that each used so much in the hours from 10 to 12 of the day."""
+def day_of(
+    kwh: int, step: int = 1, enterprises: Iterable[str] = ENTERPRISES, year: int = 2018
+) -> list[CalendarDocument]:
+    """Return the documents of enterprises that each used so much in the hours from 10 to 12 of 30 June."""
+    day = f"{year}-06-30"
     return [
         document
         for name in enterprises
         for document in enterprise_documents(
             name,
-            {f"{DAY}T{at}": hour(kwh * 1_000_000) for at in (10, 11)} | {f"{DAY}T12": hour(1_000_000)},
-            OUTPUT if name == "steady" else None,
+            {f"{day}T{at}": hour(kwh * 1_000_000) for at in (10, 11)} | {f"{day}T12": hour(1_000_000)},
+            {("output.steel", f"{year}-06"): 1_000_000} if name == "steady" else None,
             step=step,
         )
     ]
@@ -99,13 +102,17 @@ def expected(documents: Iterable[CalendarDocument], text: str = CITY) -> dict[st
     }
 
 
-def written(settings: Settings) -> dict[str, Any]:
-    """Return what the territories' documents on the topic say."""
-    return {key: plain(each) for key, each in totals(settings).items() if is_territory(each.entity)}
+def written(settings: Settings, year: int = 2018) -> dict[str, Any]:
+    """Return what the territories' documents of a year say on the topic."""
+    return {
+        key: plain(each)
+        for key, each in totals(settings).items()
+        if is_territory(each.entity) and each.period.startswith(str(year))
+    }
 
 
-def wait_for(installation: Installation, wanted: Mapping[str, Any]) -> None:
-    until(lambda: written(installation.settings) == wanted, 40, f"the totals; {installation.log(NAME)[-2000:]}", 0.3)
+def wait_for(installation: Installation, wanted: Mapping[str, Any], year: int = 2018) -> None:
+    until(lambda: written(installation.settings, year) == wanted, 40, "the totals", 0.2)
 
 
 def of_territories(settings: Settings) -> dict[str, list[Found]]:
@@ -128,14 +135,13 @@ def settle(installation: Installation, rounds_s: float = 2.5) -> None:
     time.sleep(rounds_s)
 
 
-def test_territories_follow_their_enterprises(settings: Settings, installation: Installation) -> None:
-    installation.start(NAME)
-    installation.wait_ready(NAME)
+def test_territories_follow_their_enterprises(shared: Installation) -> None:
+    settings = shared.settings
     write(settings, day_of(10))
-    wait_for(installation, expected(day_of(10)))
+    wait_for(shared, expected(day_of(10)))
     corrected = [*day_of(10), *day_of(200, 2, ["steady", "free"])]
     write(settings, day_of(200, 2, ["steady", "free"]))
-    wait_for(installation, expected(corrected))
+    wait_for(shared, expected(corrected))
     county = totals(settings)[f"county/east|{DAY}"]
     assert county.metrics["qty.electricity"][10] == 410_000_000
     assert county.input == [(0, 2)]
@@ -146,43 +152,32 @@ def test_territories_follow_their_enterprises(settings: Settings, installation: 
     assert found.count(("county-limit", "county/east", "2018-06", "raised")) == 1
 
 
-def test_a_value_reported_for_a_county_counts(settings: Settings, installation: Installation) -> None:
-    write(settings, day_of(10))
-    installation.start(NAME)
-    wait_for(installation, expected(day_of(10)))
-    report = Reported(1, 1, "county/east", "output.steel", "2018-06", 5_000_000, "5", "t", 0, "somebody", 1)
+def test_documents_of_an_aborted_transaction_do_not_count(shared: Installation) -> None:
+    write(shared.settings, day_of(77, year=2019), commit=False)
+    write(shared.settings, day_of(10, year=2019))
+    wait_for(shared, expected(day_of(10, year=2019)), 2019)
+
+
+def test_what_was_reported_and_written_stays_after_sigkill_and_is_not_repeated(shared: Installation) -> None:
+    settings = shared.settings
+    write(settings, day_of(200, year=2020))
+    wait_for(shared, expected(day_of(200, year=2020)), 2020)
+    report = Reported(1, 1, "county/east", "output.steel", "2020-06", 5_000_000, "5", "t", 0, "somebody", 1)
     send_to(settings, partition_of(report.entity, 2), [b"no json", encode(report)], REPORTED)
 
     def output() -> int | None:
-        return totals(settings)["county/east|2018-06"].own["2018-06"].values.get("output.steel")
+        return totals(settings)["county/east|2020-06"].own["2020-06"].values.get("output.steel")
 
-    until(lambda: output() == 5_000_000, 20)
-    installation.processes.restart(NAME)
-    settle(installation)
-    assert output() == 5_000_000
-
-
-def test_a_restart_after_sigkill_writes_nothing_and_repeats_nothing(
-    settings: Settings, installation: Installation
-) -> None:
-    write(settings, day_of(200))
-    installation.start(NAME)
-    wait_for(installation, expected(day_of(200)))
-    settle(installation)
+    until(lambda: output() == 5_000_000, 20, "the reported value")
+    settle(shared)
     before = of_territories(settings)
     assert before["alarm.events"]
-    installation.processes.kill(NAME)
-    installation.processes.wait(NAME, limit_s=10)
-    installation.processes.restart(NAME)
-    settle(installation)
+    shared.processes.kill(NAME)
+    shared.processes.wait(NAME, limit_s=10)
+    shared.processes.restart(NAME)
+    settle(shared)
     assert of_territories(settings) == before
-
-
-def test_documents_of_an_aborted_transaction_do_not_count(settings: Settings, installation: Installation) -> None:
-    installation.start(NAME)
-    write(settings, day_of(77), commit=False)
-    write(settings, day_of(10))
-    wait_for(installation, expected(day_of(10)))
+    assert output() == 5_000_000
 
 
 def test_a_switch_of_the_registry_moves_an_enterprise(settings: Settings, installation: Installation) -> None:
@@ -197,25 +192,52 @@ def test_a_switch_of_the_registry_moves_an_enterprise(settings: Settings, instal
         stands = written(settings)
         return all(stands.get(key) == value for key, value in wanted.items())
 
-    until(moved, 30, f"the move; {installation.log(NAME)[-2000:]}", 0.3)
+    until(moved, 30, f"the move; {installation.log(NAME)[-2000:]}", 0.2)
     old = totals(settings)[f"park/old|{DAY}"]
     assert old.metrics["qty.electricity"][10] == 10_000_000, "only the mover is left"
 
 
-@pytest.mark.parametrize("place", ["before-begin", "after-outputs", "before-commit", "after-commit"])
+PLACES = ("before-begin", "after-outputs", "before-commit", "after-commit")
+
+
+@pytest.fixture(scope="module")
+def killed(
+    kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[Installation, list[Found]]]]:
+    """By place an installation whose process was killed there, what readers saw then, and a next one at work.
+
+    The next one waits until Kafka misses the killed one, so all wait at the same time.
+    """
+    with ExitStack() as stack:
+        found: dict[str, tuple[Installation, list[Found]]] = {}
+        installations: dict[str, Installation] = {}
+        for place in PLACES:
+            folder = tmp_path_factory.mktemp(place)
+            settings = installed(kafka, f"t{uuid.uuid4().hex[:8]}.", folder, raws())
+            write(settings, day_of(200))
+            installations[place] = stack.enter_context(processes_of(settings, folder))
+            installations[place].start(NAME, restart_on=(), QINGYU_FAILPOINT=f"territory.{place}")
+        for place, each in installations.items():
+            assert each.processes.wait(NAME, limit_s=60) == KILLED
+            # The next process aborts what was left open, so until then nobody may be kept waiting for it here.
+            found[place] = each, read(each.settings, TOTALS, committed=True)
+            each.start(NAME, "next")
+        for each in installations.values():
+            each.wait_ready("next")
+        time.sleep(2.5)
+        yield found
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_killed_in_a_round_it_leaves_all_of_it_or_nothing(
-    settings: Settings, installation: Installation, place: str
+    killed: dict[str, tuple[Installation, list[Found]]], place: str
 ) -> None:
-    write(settings, day_of(200))
-    installation.start(NAME, restart_on=(), QINGYU_FAILPOINT=f"territory.{place}")
-    assert installation.processes.wait(NAME, limit_s=40) == KILLED
+    installation, seen = killed[place]
+    settings = installation.settings
+    # After the commit all is there; whether readers see it already is a matter of moments.
     if place != "after-commit":
-        # The next process aborts what was left open, so until then nobody may be kept waiting for it here.
-        assert not any(each.key.startswith((b"county", b"park")) for each in read(settings, TOTALS, committed=True))
-    installation.start(NAME, "next")
+        assert not any(each.key.startswith((b"county", b"park")) for each in seen)
     until(lambda: written(settings) == expected(day_of(200)), 40, "the totals", 0.3)
-    installation.wait_ready("next")
-    time.sleep(2.5)
     found = of_territories(settings)
     keys = [(each.key, each.value) for each in found["totals"]]
     assert len(keys) == len({key for key, _ in keys}), "each document was written once"
@@ -237,7 +259,7 @@ def test_two_processes_of_a_shard_refuse_to_work_until_one_is_gone(
 
     until(lambda: refuses(NAME) and refuses("second"), 40, "both refuse")
     write(settings, day_of(10))
-    time.sleep(2)
+    time.sleep(1.5)
     assert written(settings) == {}
     installation.processes.stop("second")
     wait_for(installation, expected(day_of(10)))
