@@ -1,0 +1,130 @@
+"""The live steel year: which alarms stand, and what happened to them, against the hours and months of the file."""
+
+import hashlib
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests import independent
+from tests.endtoend.city import TIERS
+from tests.endtoend.live import Live, differing
+from tests.endtoend.year import MISTAKEN, outputs, thresholds, worth
+from tests.independent import Episode
+
+# The year is taken in before the first test; long for a machine that others keep busy.
+pytestmark = pytest.mark.timeout(600)
+
+_LEVELS = tuple(TIERS)
+
+
+def episodes(enterprise: str) -> dict[str, Episode]:
+    """Return the episodes in an enterprise's hours by their start."""
+    return {each.start: each for each in independent.episodes(worth(enterprise)["hour"], *thresholds())}
+
+
+def tier_of(intensity: Decimal) -> str | None:
+    """Return the gravest tier that an intensity [kgce/t] has passed."""
+    passed = [tier for tier, most in TIERS.items() if intensity > most]
+    return passed[-1] if passed else None
+
+
+def tiers(enterprise: str) -> dict[str, str]:
+    """Return the tiers that an enterprise has passed, by month, quarter and year."""
+    found = independent.intensities(worth(enterprise), outputs(enterprise))
+    return {name: tier for name, each in found.items() if (tier := tier_of(each)) is not None}
+
+
+def standing(year: Live, enterprise: str, rule: str) -> list[dict[str, Any]]:
+    """Return the alarms of an enterprise that were not withdrawn."""
+    found = year.alarms(entity=f"enterprise/{enterprise}", rule=rule)
+    return [each for each in found if each["condition"] != "withdrawn"]
+
+
+def local_hour(ms: int) -> str:
+    return independent.local_name(ms, "hour")
+
+
+def test_the_thresholds_cut_the_year_into_many_episodes() -> None:
+    assert 10 < len(episodes("mill")) < len(episodes("works")) < 100
+    assert any(each.kwh == thresholds()[0] for each in worth("mill")["hour"].values()), "an hour just on the bound"
+
+
+def test_each_episode_is_raised_in_the_hour_that_crosses_and_cleared_later_once(year: Live) -> None:
+    above, below = thresholds()
+    wanted = episodes("mill")
+    hours = worth("mill")["hour"]
+    alarms = year.alarms(entity="enterprise/mill", rule="hourly-peak")
+    assert differing({each["start"]: "told" for each in alarms}, dict.fromkeys(wanted, "told")) == []
+    for alarm in alarms:
+        start, end = wanted[alarm["start"]]
+        assert end is not None
+        identity = hashlib.sha256(f"hourly-peak|enterprise/mill|{start}".encode()).hexdigest()[:20]
+        assert (alarm["id"], alarm["condition"], alarm["period"]) == (identity, "ok", "episode")
+        assert (local_hour(alarm["since"]), Decimal(alarm["value"])) == (end, hours[start].kwh)
+        raised, cleared = year.events(alarm)
+        assert [(each["cause"], each["seq"]) for each in (raised, cleared)] == [("raised", 1), ("cleared", 2)]
+        assert (local_hour(raised["since"]), local_hour(cleared["since"])) == (start, end)
+        assert (raised["condition"], cleared["condition"]) == ("firing", "ok")
+        # It may be raised as soon as the hour's first quarters cross.
+        assert above < Decimal(raised["value"]) <= hours[start].kwh
+        assert (Decimal(raised["limit"]), raised["unit"], raised["severity"]) == (above, "kWh", "warning")
+        assert f"{hours[end].kwh.normalize():f}" in cleared["reason"]
+        assert hours[end].kwh < below
+
+
+def test_the_same_episodes_stand_when_the_year_came_out_of_order(year: Live) -> None:
+    hours = worth("works")["hour"]
+    alarms = standing(year, "works", "hourly-peak")
+    got = {each["start"]: (local_hour(each["since"]), each["condition"], Decimal(each["value"])) for each in alarms}
+    wanted = {each.start: (each.end, "ok", hours[each.start].kwh) for each in episodes("works").values()}
+    assert differing(got, wanted) == []
+
+
+def test_what_happened_to_an_alarm_is_counted_without_a_gap_whatever_the_order(year: Live) -> None:
+    for alarm in year.alarms(entity="enterprise/works"):
+        events = year.events(alarm)
+        assert [each["seq"] for each in events] == list(range(1, alarm["seq"] + 1)), alarm
+        assert all(one["condition"] == two["from"] for one, two in zip(events, events[1:], strict=False)), alarm
+        if events:
+            assert events[-1]["condition"] == alarm["condition"], alarm
+
+
+@pytest.mark.parametrize("enterprise", ["works", "mill"])
+def test_intensities_follow_from_the_outputs_reported(year: Live, enterprise: str) -> None:
+    wanted = independent.intensities(worth(enterprise), outputs(enterprise))
+    got = {
+        name: value
+        for window in ("month", "quarter", "year")
+        for name, value in year.values(f"enterprise/{enterprise}", "ind.steel-intensity", window).items()
+        if value is not None
+    }
+    assert differing(got, wanted) == []
+
+
+@pytest.mark.parametrize("enterprise", ["works", "mill"])
+def test_an_intensity_that_passes_a_tier_of_its_limit_is_an_alarm(year: Live, enterprise: str) -> None:
+    found = independent.intensities(worth(enterprise), outputs(enterprise))
+    alarms = year.alarms(entity=f"enterprise/{enterprise}", rule="steel-limit", condition="firing")
+    got = {each["start"]: (each["tier"], Decimal(each["value"]), Decimal(each["limit"])) for each in alarms}
+    wanted = {name: (tier, found[name], TIERS[tier]) for name, tier in tiers(enterprise).items()}
+    assert differing(got, wanted) == []
+    assert set(tiers("mill").values()) == set(TIERS), "each tier is the gravest of some month"
+
+
+def test_tiers_are_passed_one_after_the_other_as_a_month_grows(year: Live) -> None:
+    for alarm in year.alarms(entity="enterprise/mill", rule="steel-limit", condition="firing"):
+        events = year.events(alarm)
+        assert [each["cause"] for each in events] == ["raised", *["tier"] * (len(events) - 1)], alarm
+        levels = [_LEVELS.index(each["tier"]) for each in events]
+        assert levels == sorted(set(levels)), "each tier at most once"
+        assert events[-1]["tier"] == tiers("mill")[alarm["start"]]
+
+
+def test_an_alarm_by_an_output_that_was_reported_wrongly_does_not_stand(year: Live) -> None:
+    (alarm,) = year.alarms(entity="enterprise/works", rule="steel-limit", **(MISTAKEN | {"condition": "ok"}))
+    assert [(each["cause"], each["tier"]) for each in year.events(alarm)] == [("raised", "limit"), ("cleared", None)]
+
+
+def test_nobody_else_has_an_alarm(year: Live) -> None:
+    assert {each["entity"] for each in year.alarms()} == {"enterprise/works", "enterprise/mill"}
