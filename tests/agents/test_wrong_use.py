@@ -21,7 +21,11 @@ HASTE = "import streams.agents.preflight as preflight; preflight.FAULT_STANDS_S 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
     with Processes(tmp_path / "logs") as found:
-        yield found
+        try:
+            yield found
+        finally:
+            for name in found.names():
+                found.kill(name)
 
 
 def ended_with(installation: Installation, role: str) -> tuple[int, str]:
