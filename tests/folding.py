@@ -254,7 +254,7 @@ def value_of(totals: Mapping[str, CalendarDocument], metric: str, name: str, ent
         ]
     else:
         some = values
-    if metric.startswith(("ind.", "output.")) and (each.kind != "hour" and None in some or metric.startswith("ind.")):
+    if each.kind != "hour" and (metric.startswith("ind.") or (metric.startswith("output.") and None in some)):
         return None
     known = [value for value in some if value is not None]
     return Decimal(sum(known)).scaleb(-6) if known else None

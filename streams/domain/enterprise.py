@@ -16,7 +16,7 @@ from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
 from streams.domain.hour import Bools, Hour, Ints, Rows, join, merge
-from streams.domain.indicator import own_values
+from streams.domain.indicator import hour_values, own_values
 from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
 from streams.domain.plan import Plan
 from streams.domain.work import Output, Work
@@ -227,6 +227,7 @@ class EnterpriseFold:
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
         release = self.plan.snapshot.release_at(hour.start_ms)
         metrics.update(account(metrics, self.plan.snapshot.carriers, release))
+        metrics.update(hour_values(self.plan.indicators, metrics))
         document.release = release.id if release else None
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)

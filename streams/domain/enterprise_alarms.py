@@ -21,10 +21,11 @@ def value_in(document: CalendarDocument | None, metric: str, each: Window) -> Va
         return Value(None, None)
     if each.kind == "hour":
         index = child_index(each.start_ms, "day")
-        part, own = slice(index, index + 1), {}
-    else:
-        part = next(part for period, part in windows_in(document) if period.name == each.name)
-        own = document.own[each.name].values if each.name in document.own else {}
+        # An hour has no document of its own: all that is known of it, indicators too, stands in its day's.
+        column = document.metrics.get(metric)
+        return Value(column[index] if column else None, coverage(document, metric, slice(index, index + 1)))
+    part = next(part for period, part in windows_in(document) if period.name == each.name)
+    own = document.own[each.name].values if each.name in document.own else {}
     return Value(window_value(document, part, own, metric), coverage(document, metric, part))
 
 

@@ -61,6 +61,16 @@ def own_values(
         yield own, part, values
 
 
+def hour_values(indicators: Iterable[IndicatorView], metrics: Metrics) -> Metrics:
+    """Return the indicators of one hour at 1e-6 of their units, from the hour's metrics; only those with a value."""
+    found: Metrics = {}
+    for indicator in indicators:
+        value = indicator_value(indicator, metrics)
+        if value is not None:
+            found["ind." + indicator.id] = value
+    return found
+
+
 def window_value(document: CalendarDocument, part: slice, own: Mapping[str, int | None], metric: str) -> int | None:
     """Return a metric's value [1e-6] in a window of a document: its own one, else the sum of its known children."""
     if metric in own:

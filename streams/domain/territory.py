@@ -19,7 +19,7 @@ from streams.domain.calendar import (
     status_of,
     totals,
 )
-from streams.domain.indicator import own_values
+from streams.domain.indicator import hour_values, own_values
 from streams.domain.member_outputs import MemberOutputs
 from streams.domain.membership import TERRITORY_KINDS, Membership
 from streams.domain.registry import IndicatorView, Snapshot
@@ -221,7 +221,8 @@ class Territories:
             found = _NO_HOURS
         document = empty_document(territory, day) if before is None else copy_document(before)
         for hour in range(24):
-            set_child(document, hour, found.metrics[hour], found.status[hour], found.known[hour])
+            metrics = found.metrics[hour] | hour_values(self._indicators, found.metrics[hour])
+            set_child(document, hour, metrics, found.status[hour], found.known[hour])
         document.release = next(iter(found.releases)) if len(found.releases) == 1 else None
         own_changed = self._own(document, day, {day.name: found.own})
         if before is not None and not document.touched and not own_changed and before.release == document.release:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from streams.domain.alarm import alarm_id
-from tests.folding import REGISTRY, Stream, documents, instant, meter, report, tick
+from tests.folding import REGISTRY, Stream, document, documents, instant, meter, report, tick
 
 PEAK = """
 {apiVersion: qingyu/v1, kind: rule, id: hourly-peak, valid_from: 2018-01-01,
@@ -150,6 +150,19 @@ def test_a_monthly_intensity_passes_one_tier_after_the_other() -> None:
     ]  # fmt: skip
     assert march[-1].severity == "critical"
     assert march[-1].value is not None and Decimal(march[-1].value) == Decimal("0.1229") * 810
+
+
+def test_an_hours_indicator_raises_and_clears_an_episode() -> None:
+    total = document("indicator", "coal", type="total", total="energy.cv", unit="kgce")
+    thresholds = {"raise": {"gt": "40"}, "clear": {"lt": "35"}}
+    rule = document("rule", "coal-peak", indicator="coal", window="hour", period="episode",
+                    select={"kind": "enterprise"}, severity="warning", **thresholds)  # fmt: skip
+    stream = Stream(documents(REGISTRY, total, rule, meter("e01", step="1h")))
+    hours(stream, "300", "400", "200")
+    assert stream.value("ind.coal", "2018-03-01T09") == Decimal("0.1229") * 400
+    assert stream.value("ind.coal", "2018-03-01T13") is None
+    assert stream.value("ind.coal", "2018-03-01") == Decimal("0.1229") * 900
+    assert stream.story() == [("2018-03-01T09", "raised", 1), ("2018-03-01T09", "cleared", 2)]
 
 
 def test_a_value_on_a_tier_has_not_passed_it() -> None:
