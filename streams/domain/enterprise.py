@@ -184,7 +184,8 @@ class EnterpriseFold:
         moved = np.zeros(len(self.table.ids), bool)
         for start_ms in hours:
             index = (start_ms - day.start_ms) // HOUR_MS
-            before = old.missed.get(index, ()) if old else ()
+            # Without the quantities of before, what was found then is looked up.
+            before = old.missed.get(index, ()) if old else self.work.found_missed(start_ms)
             moved |= block.put(index, self._measure(start_ms))
             self._find(start_ms, before, block.missed.get(index, ()))
         aged = settle_children(document, self.time.now_ms, self._graces)
@@ -244,6 +245,7 @@ class EnterpriseFold:
                 )
                 key = f"{rule}|{meter}|{span.from_ms}".encode()
                 self.work.outputs.append(Output("findings", meter, key, encode(finding)))
+                self.work.put_missed(start_ms, span, is_open=is_open)
 
     def _parent(self, period: Window, changed: list[str]) -> bool:
         """Bring a month or year up to date with its changed children; return whether its document changed."""

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
+
 from schemas.messages import (
     AlarmEvent,
     CalendarDocument,
@@ -21,11 +23,13 @@ from schemas.windows import HOUR_MS, Window, children_of, window
 from streams.domain.block import Block, pack_block, unpack_block
 from streams.domain.calendar import copy_document, empty_document
 from streams.domain.hour import Hour
+from streams.domain.metering import Missed
 from streams.domain.packing import pack, unpack
 from streams.domain.state import (
     ALARM,
     BLOCK,
     DOCUMENT,
+    FINDING,
     HOUR,
     PLACE,
     REPORT,
@@ -36,6 +40,7 @@ from streams.domain.state import (
 )
 
 _DAY_NAME = len("2026-11-21")
+_decode_missed = msgspec.json.Decoder(Missed).decode
 
 ObjectT = TypeVar("ObjectT")
 
@@ -152,6 +157,18 @@ class Work:
         """Set the block of a day."""
         key = state_key(self.enterprise, BLOCK, day)
         self._objects[key] = self._blocks[key] = block
+
+    def found_missed(self, start_ms: int) -> tuple[Missed, ...]:
+        """Return the spans beginning in the hour at `start_ms` on which a finding is open."""
+        prefix = state_key(self.enterprise, FINDING, hour_text(start_ms), "")
+        found: dict[bytes, bytes | None] = dict(self._base.scan(prefix))
+        found.update({key: value for key, value in self._durable.items() if key.startswith(prefix)})
+        return tuple(_decode_missed(value) for _, value in sorted(found.items()) if value is not None)
+
+    def put_missed(self, start_ms: int, span: Missed, *, is_open: bool) -> None:
+        """Remember that a finding on a span beginning in the hour at `start_ms` is open, or is not any more."""
+        key = state_key(self.enterprise, FINDING, hour_text(start_ms), span.meter, str(span.from_ms), span.reason)
+        self._durable[key] = encode(span) if is_open else None
 
     def document(self, period: str) -> CalendarDocument | None:
         """Return the enterprise's document of a day, month or year, None when there is none."""

@@ -15,7 +15,7 @@ from streams.domain.packing import unpack
 from streams.domain.state import BLOCK, CURSOR_KEY, HOUR, PLACE
 
 POSITION_KEY = b"~position"  # next offset of the state topic to read
-_HOUR_PART = f"|{HOUR}|".encode()
+_HOUR = HOUR.encode()
 _BLOCK_PART = f"|{BLOCK}|".encode()
 
 
@@ -111,11 +111,13 @@ class StateStore:
         puts = dict(records)
         behind: set[bytes] = set()
         for key, value in records.items():
-            enterprise, kind, text = key.partition(_HOUR_PART)
-            if kind:
-                behind.add(enterprise)
-            if kind and value is not None:
+            enterprise, *rest = key.split(b"|")
+            if rest[:1] != [_HOUR]:
+                continue
+            behind.add(enterprise)
+            if value is not None:
                 hour: Hour = unpack(value)
+                text = rest[1]
                 puts.update(
                     dict.fromkeys(
                         (b"|".join((enterprise, PLACE.encode(), meter.encode(), text)) for meter in hour.meters), b""

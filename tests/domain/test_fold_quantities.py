@@ -110,6 +110,21 @@ def test_the_finding_closes_when_the_fall_is_corrected() -> None:
     assert stream.value("qty.electricity", "2018-03-01") == 20
 
 
+def test_a_finding_is_closed_also_by_a_worker_that_did_not_open_it() -> None:
+    stream = stream_of(meter("e01", "register"))
+    stream.readings(
+        ("e01", "2018-03-01T08:00", "100"), ("e01", "2018-03-01T09:00", "5"), ("e01", "2018-03-01T10:00", "120")
+    )
+    stream.restart(without_local_copy=True)
+    stream.readings(("e01", "2018-03-01T08:30", "104"))
+    assert [(each.start, each.open) for each in stream.findings.values()] == [
+        (instant("2018-03-01T08:00"), False), (instant("2018-03-01T08:30"), True)
+    ]  # fmt: skip
+    stream.restart(without_local_copy=True)
+    stream.readings(("e01", "2018-03-01T09:00", "110", 1))
+    assert not any(each.open for each in stream.findings.values())
+
+
 def test_a_reading_marked_as_fault_is_passed_over() -> None:
     stream = stream_of(meter("e01", "register"))
     stream.readings(

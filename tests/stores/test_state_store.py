@@ -58,6 +58,13 @@ def test_a_step_committed_by_a_worker_that_was_killed_before_it_kept_it_is_whole
     assert copy.told["meter/works.e01"][8:11] == copy.told["enterprise/works"][8:11] == [10**6] * 3
 
 
+def test_an_alarm_of_a_rule_of_any_name_is_no_hour(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "one")
+    alarm = b"works|a|h|enterprise/works|2018-03-01T08"
+    store.take_changelog({alarm: b"{}"}, 1)
+    assert store.get(alarm) == b"{}"
+
+
 def test_the_days_of_other_enterprises_stay(tmp_path: Path) -> None:
     store = StateStore(tmp_path / "one")
     store.write({b"works|d|2018-03-01": b"1", b"works2|d|2018-03-01": b"2", b"works|h|00000001": b""}, 1)
