@@ -42,6 +42,7 @@ RATE_PER_S = 4.0
 STOPS = 10
 CONTROL_KILLS = 3
 SHOWN = 20
+TELL_S = 30.0
 
 
 class Board:
@@ -52,6 +53,7 @@ class Board:
         self._console = console
         self._began = time.monotonic()
         self._phase = ""
+        self._told = 0.0
         self.city: City | None = None
 
     def __enter__(self) -> "Board":
@@ -68,7 +70,12 @@ class Board:
             self._console.print(f"{time.monotonic() - self._began:6.0f} s  {text}")
 
     def tell(self, text: str) -> None:
-        """Show how far the phase is."""
+        """Show how far the phase is; without a terminal only now and then."""
+        if not self._console.is_terminal:
+            if time.monotonic() - self._told > TELL_S:
+                self._told = time.monotonic()
+                self._console.print(f"{time.monotonic() - self._began:6.0f} s  {self._phase}: {text}")
+            return
         table = Table.grid(padding=(0, 2))
         table.add_row(f"{time.monotonic() - self._began:.0f} s", self._phase, text)
         if self.city is not None:
@@ -76,8 +83,7 @@ class Board:
             table.add_row(
                 "", "load", f"{sending.days} days, {sending.batches} batches taken, {sending.repeats} pushes repeated"
             )
-        if self._console.is_terminal:
-            self._live.update(table, refresh=True)
+        self._live.update(table, refresh=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,6 +37,7 @@ SETTLE_LIMIT_S = 300.0
 # What is written and read again within this time would still move the ends of topics.
 STILL_S = 5.0
 NOTES = 12
+APPLY_LIMIT_S = 60.0
 _COMMAND = "from services.command.main import app; app()"
 
 
@@ -106,14 +107,12 @@ class City:
         """Wait until every process says that it is ready."""
         self.installation.wait_ready(*self.processes.names(), limit_s=READY_LIMIT_S)
 
-    def apply(self, path: Path) -> subprocess.CompletedProcess[str]:
-        """Run `qingyu apply` on a file."""
+    def apply(self, path: Path, limit_s: float = READY_LIMIT_S) -> subprocess.CompletedProcess[str]:
+        """Run `qingyu apply` on a file; raise subprocess.TimeoutExpired when it does not end."""
         environment = self.installation.environment("command")
         environment |= {"QINGYU_API": self._url("api"), "QINGYU_TOKEN": self._token}
         command = [sys.executable, "-c", _COMMAND, "apply", str(path)]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=READY_LIMIT_S, check=False
-        )
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=limit_s, check=False)
 
     def note(self) -> None:
         """Apply the next set of notes, or the same one again when it was not confirmed; nothing while the api is away.
@@ -122,7 +121,10 @@ class City:
         """
         if not self.installation.ready("api")[0]:
             return
-        done = self.apply(self._file("notes", notes(self.notes + 1)))
+        try:
+            done = self.apply(self._file("notes", notes(self.notes + 1)), APPLY_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return
         if done.returncode == 0:
             self.notes += 1
         elif done.returncode == 2:
