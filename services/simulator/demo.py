@@ -150,7 +150,7 @@ class Demo:
     def _output(self) -> Iterator[_Show]:
         if self._console.is_terminal and not self._options.plain:
             with Live(console=self._console, screen=True, auto_refresh=False) as live:
-                yield lambda board, footer: live.update(screen(board, footer), refresh=True)
+                yield lambda board, footer: live.update(screen(board, footer, self._console.size.height), refresh=True)
         else:
             said_s = float("-inf")
 

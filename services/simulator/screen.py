@@ -1,4 +1,7 @@
-"""A screen is how a board looks in the terminal: a table of entities, the alarms, and how the processes are."""
+"""A screen is how a board looks in the terminal: a table of entities, the alarms, and how the processes are.
+
+It fits the terminal: columns that find no room are left out whole, and so are the older alarms.
+"""
 
 import io
 import re
@@ -7,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +23,12 @@ from services.simulator.stack import Health
 MISSING = "missing"
 KG_PER_T = 1000
 _PICTURE_COLUMNS = 132
+_FIGURES = (
+    "hour\nkgce cv", "today\nkgce cv", "today\nkgce eq", "today\nmissing", "month\ntce cv", "month\ntce eq",
+    "month\ntCO2", "intensity\nagainst its limit",
+)  # fmt: skip
+# Left out in this order where the terminal is narrow; what the intensity passes stands among the alarms, too.
+_SPARED = (2, 5, 7, 4, 0)
 _INDENT = {"city": "", "county": "  ", "park": "  ", "enterprise": "    "}
 _STYLE = {"ready": "green", "not ready": "yellow", "away": "yellow", "ended": "red"}
 
@@ -35,19 +45,35 @@ class Footer:
     hint: str
 
 
-def screen(board: Board | None, footer: Footer) -> RenderableType:
-    """Return the whole screen; without a board, what is known of the processes."""
+def screen(board: Board | None, footer: Footer, rows: int | None = None) -> RenderableType:
+    """Return the whole screen for a terminal of so many rows; without a board, what is known of the processes."""
     title = f"Qingyu 晴雨   {local_datetime(footer.now_ms):%Y-%m-%d %H:%M} on the demo's clock"
-    parts: list[RenderableType] = []
-    if board is None:
-        parts.append(Text("waiting for the first figures ..", style="dim"))
-    else:
-        parts += [_figures(board), _alarms(board)]
-    parts.append(_processes(footer))
-    if footer.trouble:
-        parts.append(Text(footer.trouble, style="yellow"))
-    parts.append(Text(footer.hint, style="dim"))
-    return Panel(Group(*parts), title=title, title_align="left")
+    return Panel(_Content(board, footer, None if rows is None else rows - 2), title=title, title_align="left")
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What stands in the frame, made for the room that is there; the foot is never pushed out."""
+
+    board: Board | None
+    footer: Footer
+    rows: int | None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts from top to bottom."""
+        foot: list[RenderableType] = [_processes(self.footer)]
+        if self.footer.trouble:
+            foot.append(Text(self.footer.trouble, style="yellow"))
+        foot.append(Text(self.footer.hint, style="dim"))
+        if self.board is None:
+            yield Group(Text("waiting for the first figures ..", style="dim"), *foot)
+            return
+        figures = _figures(self.board, console, options)
+        alarms = _alarms(self.board)
+        if self.rows is not None:
+            taken = len(console.render_lines(Group(figures, *foot), options))
+            alarms = alarms[: max(1, self.rows - taken)]
+        yield Group(figures, *alarms, *foot)
 
 
 def save_picture(board: Board | None, footer: Footer, file: Path) -> None:
@@ -82,22 +108,32 @@ def _plain_line(line: Line, board: Board) -> str:
     )
 
 
-def _figures(board: Board) -> Table:
+def _figures(board: Board, console: Console, options: ConsoleOptions) -> Table:
+    """Return the table with as many columns as find room."""
+    shown = list(range(len(_FIGURES)))
+    table = _table(board, shown)
+    for spared in _SPARED:
+        if Measurement.get(console, options.update(width=1000), table).maximum <= options.max_width:
+            break
+        shown.remove(spared)
+        table = _table(board, shown)
+    return table
+
+
+def _table(board: Board, shown: Sequence[int]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    table.add_column("")
-    for name in (
-        "hour\nkgce cv", "today\nkgce cv", "today\nkgce eq", "today\nmissing", "month\ntce cv", "month\ntce eq",
-        "month\ntCO2",
-    ):  # fmt: skip
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("intensity\nagainst its limit", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for number in shown:
+        justify = "left" if number == len(_FIGURES) - 1 else "right"
+        table.add_column(_FIGURES[number], justify=justify, no_wrap=True)
     for line in board.lines:
-        table.add_row(
-            Text(_INDENT[line.kind] + line.name, style="bold" if line.kind == "city" else ""),
+        figures = (
             _number(line.hour_kgce, 1), _kgce(line, "day"), _kgce(line, "day", "energy.eq"), _missing(line),
             _tonnes(line, "energy.cv", "month"), _tonnes(line, "energy.eq", "month"),
             _tonnes(line, "co2.total", "month"), _intensity(line, board),
         )  # fmt: skip
+        name = Text(_INDENT[line.kind] + line.name, style="bold" if line.kind == "city" else "")
+        table.add_row(name, *(figures[number] for number in shown))
     return table
 
 
@@ -133,12 +169,16 @@ def _intensity(line: Line, board: Board) -> Text:
     return Text(f"{said}, above {tier} {most:g}", style="red" if len(passed) == len(board.tiers) else "yellow")
 
 
-def _alarms(board: Board) -> RenderableType:
+def _alarms(board: Board) -> list[Text]:
+    """Return a line that counts, and a line for each alarm; what is too long is cut rather than wrapped."""
     if not board.alarms:
-        return Text("alarms: none so far", style="dim")
+        return [Text("alarms: none so far", style="dim")]
     style = {"firing": "red", "ok": "green"}
-    rows = [Text(_alarm_text(one), style=style.get(one["condition"], "")) for one in board.alarms]
-    return Group(Text(f"alarms: {board.firing} firing; the newest:", style="bold"), *rows)
+    rows = [
+        Text(_alarm_text(one), style=style.get(one["condition"], ""), no_wrap=True, overflow="ellipsis")
+        for one in board.alarms
+    ]
+    return [Text(f"alarms: {board.firing} firing; the newest:", style="bold"), *rows]
 
 
 def _alarm_text(alarm: dict[str, Any]) -> str:
