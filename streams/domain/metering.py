@@ -30,6 +30,8 @@ _USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated"
 _GUESSED = np.zeros(256, bool)
 _GUESSED[[QUALITY_CODE[name] for name in ("estimated", "substituted")]] = True
 _AMOUNT_LIMIT = 2**62
+# What all meters of an enterprise count in an hour stays below this, so that a day of it still fits 64 bits.
+_HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
 
 
@@ -203,9 +205,10 @@ class _Spans(NamedTuple):
         )
 
     def joined(self, more: "_Spans") -> "_Spans":
-        """Return these spans, then `more`, which has none that were refused."""
+        """Return these spans, then `more`."""
         if not len(self.place):
             return more
+        reasons = self.reasons | {span + len(self.place): reason for span, reason in more.reasons.items()}
         return _Spans(
             np.concatenate((self.place, more.place)),
             np.concatenate((self.from_ms, more.from_ms)),
@@ -213,7 +216,7 @@ class _Spans(NamedTuple):
             np.concatenate((self.amount, more.amount)),
             np.concatenate((self.guessed, more.guessed)),
             np.concatenate((self.received, more.received)),
-            self.reasons,
+            reasons,
         )
 
 
@@ -261,34 +264,21 @@ def _intervals(table: MeterTable, rows: Rows) -> _Spans:
     begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
     factor = table.factors(rows.meter, begin)
     over = np.abs(rows.v) > _AMOUNT_LIMIT // np.abs(factor)
-    if over.any():
-        kept = ~over
-        return _intervals(table, rows.take(kept))
-    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, {})
+    reasons = dict.fromkeys(np.flatnonzero(over).tolist(), OVER_RANGE) if over.any() else {}
+    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons)
 
 
 def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans) -> Quantities:
     missed: list[Missed] = []
     if spans.reasons:
-        given = np.ones(len(spans.place), bool)
-        for span, reason in sorted(spans.reasons.items()):
-            given[span] = False
-            if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
-                at = int(spans.from_ms[span]), int(spans.to_ms[span])
-                missed.append(Missed(table.ids[int(spans.place[span])], *at, reason))
-        spans = spans.take(given)
-    low = np.maximum(spans.from_ms, start_ms)
-    high = np.minimum(spans.to_ms, end_ms)
-    inside = high > low
-    if not inside.all():
-        spans = spans.take(inside)
-        low, high = low[inside], high[inside]
+        spans = _without_refused(table, start_ms, end_ms, spans, missed)
+    spans, low, high, part = _inside(spans, start_ms, end_ms)
+    if len(part) and max(int(part.max()), -int(part.min())) > (most := _HOUR_LIMIT // len(part)):
+        over = np.flatnonzero((part > most) | (part < -most))
+        spans.reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
+        spans, low, high, part = _inside(_without_refused(table, start_ms, end_ms, spans, missed), start_ms, end_ms)
     length = spans.to_ms - spans.from_ms
-    part = spans.amount
     cut = (high - low) != length
-    if cut.any():
-        part = part.copy()
-        part[cut] = share(spans.amount[cut], length[cut], (low - spans.from_ms)[cut], (high - spans.from_ms)[cut])
     gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
     guessed = gap | spans.guessed
     sums = np.zeros((4, meters), np.int64)
@@ -307,6 +297,34 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
     np.minimum(sums[2], expected, out=sums[2])
     np.minimum(sums[3], expected - sums[2], out=sums[3])
     return Quantities(sums[0], sums[1], sums[2], sums[3], known, tuple(missed))
+
+
+def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, Ints, Ints]:
+    """Return the spans that reach into an hour, from when to when [epoch ms] they do, and the share of it."""
+    low = np.maximum(spans.from_ms, start_ms)
+    high = np.minimum(spans.to_ms, end_ms)
+    inside = high > low
+    if not inside.all():
+        spans = spans.take(inside)
+        low, high = low[inside], high[inside]
+    length = spans.to_ms - spans.from_ms
+    part = spans.amount
+    cut = (high - low) != length
+    if cut.any():
+        part = part.copy()
+        part[cut] = share(spans.amount[cut], length[cut], (low - spans.from_ms)[cut], (high - spans.from_ms)[cut])
+    return spans, low, high, part
+
+
+def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, missed: list[Missed]) -> _Spans:
+    """Return the spans that were not refused; what the hour misses by the others is added to `missed`."""
+    given = np.ones(len(spans.place), bool)
+    for span, reason in sorted(spans.reasons.items()):
+        given[span] = False
+        if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
+            at = int(spans.from_ms[span]), int(spans.to_ms[span])
+            missed.append(Missed(table.ids[int(spans.place[span])], *at, reason))
+    return spans.take(given)
 
 
 def nothing(table: MeterTable) -> Quantities:
