@@ -1,6 +1,7 @@
 """Alarms in the fold: episodes that are raised, cleared and withdrawn, and tiers that a period passes."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_a_monthly_intensity_passes_one_tier_after_the_other() -> None:
 
 def test_an_hours_indicator_raises_and_clears_an_episode() -> None:
     total = document("indicator", "coal", type="total", total="energy.cv", unit="kgce")
-    thresholds = {"raise": {"gt": "40"}, "clear": {"lt": "35"}}
+    thresholds: dict[str, Any] = {"raise": {"gt": "40"}, "clear": {"lt": "35"}}
     rule = document("rule", "coal-peak", indicator="coal", window="hour", period="episode",
                     select={"kind": "enterprise"}, severity="warning", **thresholds)  # fmt: skip
     stream = Stream(documents(REGISTRY, total, rule, meter("e01", step="1h")))
