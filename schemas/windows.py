@@ -20,7 +20,7 @@ DAY_MS = 24 * HOUR_MS
 EARLIEST_MS = int(dt.datetime(1992, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
 LATEST_MS = int(dt.datetime(2200, 1, 1, tzinfo=SHANGHAI).timestamp() * 1000)
 
-_NAME = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(\d\d)(?:-(\d\d)(?:T(\d\d))?)?))?")
+_NAME = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(\d\d)(?:-(\d\d)(?:T(\d\d))?)?))?", re.ASCII)
 
 
 class WindowError(ValueError):

@@ -26,7 +26,9 @@ def test_a_day_begins_at_local_midnight():
     assert window_at(1_795_190_400_000, "hour").name == "2026-11-21T00"
 
 
-@pytest.mark.parametrize("name", ["2026-13", "2026-02-30", "2026-11-21T24", "2026-Q5", "26", "", "2026-11-21 08", "x"])
+@pytest.mark.parametrize(
+    "name", ["2026-13", "2026-02-30", "2026-11-21T24", "2026-Q5", "26", "", "2026-11-21 08", "２０２６", "x"]
+)
 def test_what_names_no_window_is_refused_with_the_forms(name):
     with pytest.raises(WindowError, match=r"names no window"):
         window(name)
