@@ -74,7 +74,7 @@ def list_rejected(
     return json_answer({"items": [_fields(item) for item in found.items], "next": found.next})
 
 
-@router.get("/v1/batches/{id}", tags=["input"], summary="The receipt of a batch", response_model=ReceiptAnswer)
+@router.get("/v1/batches/{id:path}", tags=["input"], summary="The receipt of a batch", response_model=ReceiptAnswer)
 def get_batch(
     request: Request,
     caller: Annotated[Reader, Depends(reader)],

@@ -220,6 +220,7 @@ def test_rejected_inputs_are_listed_as_their_example_says(city: RunningApi) -> N
 def test_a_batch_has_its_receipt(city: RunningApi) -> None:
     assert city.get("/v1/batches/b-17").json() == answers.RECEIPT
     assert problem(city, "/v1/batches/none") == (404, "unknown_batch")
+    assert problem(city, "/v1/batches/2026%2F11") == (404, "unknown_batch")
     assert problem(city, "/v1/batches/b-17", source="gw2") == (404, "unknown_batch")
 
 
