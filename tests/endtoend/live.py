@@ -24,6 +24,7 @@ THROUGH_S = 240.0
 QUIET_S = 6.0
 # A worker makes up for no longer a silence of the ticker than 40 days.
 STRIDE_MS = 39 * 24 * independent.HOUR_MS
+SHOWN = 3
 OUTPUT = "output.crude-steel"
 
 Share = float | None
@@ -152,13 +153,17 @@ class Live:
         return lag(settings), *undone, ends
 
 
-def differing(got: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return where two mappings differ, the first few keys of them with both values."""
-    keys = [
-        key for key in sorted({*got, *wanted}) if got.get(key) != wanted.get(key) or (key in got) != (key in wanted)
-    ]
-    shown = [f"{key}: got {got.get(key, 'nothing')}, wanted {wanted.get(key, 'nothing')}" for key in keys[:5]]
-    return [*shown, f".. {len(keys)} differ"] if len(keys) > 5 else shown
+def differing(got: Mapping[str, Any], wanted: Mapping[str, Any], what: str = "") -> list[str]:
+    """Return where two mappings differ: the first few keys with both values, and how many there are."""
+    nothing = "nothing"
+    keys = [key for key in sorted({*got, *wanted}) if got.get(key, nothing) != wanted.get(key, nothing)]
+    shown = [f"{what} {key}: got {got.get(key, nothing)}, wanted {wanted.get(key, nothing)}" for key in keys[:SHOWN]]
+    return [*shown, f"{what} {len(keys)} differ in all"] if len(keys) > SHOWN else shown
+
+
+def check(differences: Sequence[str]) -> None:
+    """Fail with what `differing` found, if anything."""
+    assert not differences, "\n".join(["it differs:", *differences])
 
 
 def _client(port: int, token: str) -> httpx.Client:

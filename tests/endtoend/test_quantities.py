@@ -6,7 +6,7 @@ import pytest
 
 from tests import independent
 from tests.endtoend.city import ENTERPRISES, TERRITORIES
-from tests.endtoend.live import Live, differing
+from tests.endtoend.live import Live, check, differing
 from tests.endtoend.year import coverage, worth
 from tests.independent import Year
 
@@ -24,18 +24,18 @@ def faults(year: Live, entity: str, wanted: Year[independent.Worth]) -> list[str
         every = independent.steel_year()[window]
         for place, metric in enumerate(METRICS):
             values = {name: wanted[window][name][place] if name in wanted[window] else None for name in every}
-            found += [f"{metric} {each}" for each in differing(year.values(entity, metric, window), values)]
+            found += differing(year.values(entity, metric, window), values, metric)
     return found
 
 
 def test_the_year_sent_shuffled_and_partly_twice_is_equal_in_every_window(year: Live) -> None:
-    assert faults(year, "enterprise/works", worth("works")) == []
+    check(faults(year, "enterprise/works", worth("works")))
 
 
 def test_the_year_as_a_register_with_gaps_is_shared_by_time_in_every_window(year: Live) -> None:
-    assert faults(year, "enterprise/counter", worth("counter")) == []
+    check(faults(year, "enterprise/counter", worth("counter")))
     days = year.values("enterprise/counter", "qty.electricity", "day")
-    assert differing(days, independent.register_days()) == []
+    check(differing(days, independent.register_days()))
     total = sum((each.kwh for each in independent.steel_quarters()), Decimal(0))
     assert year.values("enterprise/counter", "qty.electricity", "year") == {"2018": total}
 
@@ -46,17 +46,17 @@ def test_what_falls_into_gaps_of_a_register_is_told_as_estimated(year: Live) -> 
         every = worth("counter")[window]
         wanted = {name: estimated[window][name].kwh if name in estimated[window] else Decimal(0) for name in every}
         got = year.values("enterprise/counter", "qty.electricity.estimated", window)
-        assert differing(got, wanted) == []
+        check(differing(got, wanted))
 
 
 def test_an_enterprise_that_falls_silent_has_no_values_instead_of_zeros(year: Live) -> None:
-    assert faults(year, "enterprise/mill", worth("mill")) == []
+    check(faults(year, "enterprise/mill", worth("mill")))
     assert year.values("enterprise/mill", "qty.electricity", "month")["2018-07"] is None
 
 
 @pytest.mark.parametrize("entity", TERRITORIES)
 def test_a_territory_is_the_sum_of_its_enterprises_in_every_window(year: Live, entity: str) -> None:
-    assert faults(year, entity, independent.together(*map(worth, TERRITORIES[entity]))) == []
+    check(faults(year, entity, independent.together(*map(worth, TERRITORIES[entity]))))
 
 
 @pytest.mark.parametrize("entity", [*(f"enterprise/{each}" for each in ENTERPRISES), *TERRITORIES])
@@ -66,7 +66,7 @@ def test_how_much_is_measured_estimated_and_missing_is_told_up_to_the_city(year:
     for window in WINDOWS:
         shares = {name: each.shares for name, each in wanted[window].items()}
         for metric in ("qty.electricity", "energy.cv"):
-            assert differing(year.shares(entity, metric, window), shares) == []
+            check(differing(year.shares(entity, metric, window), shares))
 
 
 def test_the_shares_tell_where_the_gaps_of_the_register_are(year: Live) -> None:
