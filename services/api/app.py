@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 
 from schemas.settings import Settings
 from services import health
-from services.api import entities, listings, registry, series
+from services.api import entities, figures, listings, registry, series
 from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
 from services.http import problem
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (registry.router, series.router, entities.router, listings.router):
         app.include_router(router, dependencies=key)
     app.include_router(health.router(ready))
+    app.add_middleware(figures.Counting)
     return app
 
 

@@ -240,6 +240,14 @@ def test_a_store_that_was_never_written_is_said_to_be_absent(api: RunningApi) ->
     assert problem(api, "/v1/alarms") == (503, "store_absent")
 
 
+def test_answers_are_counted_by_route_and_status(city: RunningApi) -> None:
+    for path in ("/v1/alarms/none", "/nowhere"):
+        assert city.get(path).status_code == 404
+    metrics = city.client.get("/metrics").text
+    for route in ("/v1/alarms/{id}", "other"):
+        assert f'qingyu_api_requests_total{{route="{route}",status="404"}}' in metrics
+
+
 def test_health_needs_no_token(city: RunningApi) -> None:
     for path in ("/healthz", "/readyz", "/metrics"):
         assert city.client.get(path, headers={"Authorization": ""}).status_code == 200
