@@ -36,7 +36,6 @@ class Settings(BaseSettings):
         default=9100, description="Port of /metrics and /readyz of a process without another one; 0: any."
     )
     instance: str = Field(default="", description="Name of this process in heartbeats; empty: its role.")
-    kept_days: int = Field(default=800, ge=1, description="Days of hour state that corrections reach.")
     step_s: float = Field(default=0.1, gt=0, description="A step gathers what arrives for this long, in seconds.")
     step_messages: int = Field(
         default=2000, ge=1, description="A step takes at most so many messages of all partitions."
