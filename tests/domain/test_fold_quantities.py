@@ -149,12 +149,8 @@ def test_a_span_over_a_change_of_the_multiplier_is_missing_with_a_reason() -> No
 
 def test_quantities_that_64_bits_cannot_add_up_are_missing_with_a_reason() -> None:
     stream = stream_of(meter("e01"), meter("e02"))
-    stream.readings(
-        ("e01", "2018-03-01T08:15", "4000000000000"),
-        ("e01", "2018-03-01T08:30", "3000000000000"),
-        ("e01", "2018-03-01T08:45", "12.5"),
-        ("e02", "2018-03-01T09:00", "5000000000000"),
-    )
+    huge = (("e01", "2018-03-01T08:15"), ("e01", "2018-03-01T08:30"), ("e02", "2018-03-01T09:00"))
+    stream.readings(*((*each, "4000000000000") for each in huge), ("e01", "2018-03-01T08:45", "12.5"))
     assert stream.value("qty.electricity", "2018-03-01T08") == Decimal("12.5")
     assert times(stream, "2018-03-01T08") == (2 * HOUR_S, HOUR_S // 4, 0)
     assert [(each.reason, each.open) for each in stream.findings.values()] == [("over_range", True)] * 3

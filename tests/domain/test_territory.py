@@ -299,10 +299,9 @@ def test_a_countys_intensity_is_held_against_its_limit() -> None:
     outputs = {("output.steel", "2018-06"): 1_000_000}
     for document, text in records(enterprise_documents("steady", {HOURS[0]: hour(170_000_000)}, outputs)):
         city.take(document, text)
-    found = [each for each in conditions(drain(city)) if each.rule == "county-limit"]
-    assert [(each.entity, each.start, each.condition, each.tier, each.value) for each in found] == [
-        ("county/east", "2018-06", "firing", "access", "85")
-    ]
+    (found,) = (each for each in conditions(drain(city)) if each.rule == "county-limit")
+    assert (found.entity, found.start, found.condition) == ("county/east", "2018-06", "firing")
+    assert (found.tier, found.value) == ("access", "85")
     assert own(city, "county/east", "2018-06", "ind.steel-intensity") == 85_000_000
 
 
@@ -339,15 +338,13 @@ def test_a_park_that_everybody_left_knows_nothing_rather_than_zero() -> None:
     assert values(city, "park/old", "2018-06-30", "qty.electricity") == [None] * 24
     assert values(city, "park/old", "2018", "qty.electricity") == [None] * 12
     document = city.documents.get("park/old", "2018-06")
-    assert document is not None
-    assert document.status == [None] * 30
+    assert document is not None and document.status == [None] * 30
 
 
 def test_a_new_rule_is_held_against_what_is_known_already() -> None:
     city = territories_of(documents_of({"steady": {HOURS[0]: 350_000_000}}))
-    city.follow(
-        snapshot(CITY.replace('raise: {gt: "400"}, clear: {lt: "350"}', 'raise: {gt: "300"}, clear: {lt: "200"}'), 2)
-    )
+    lower = CITY.replace('raise: {gt: "400"}, clear: {lt: "350"}', 'raise: {gt: "300"}, clear: {lt: "200"}')
+    city.follow(snapshot(lower, 2))
     written = drain(city)
     assert [(each.entity, each.condition) for each in conditions(written)] == [("county/east", "firing")]
     assert not [topic for topic, _ in written if topic == "totals"]
