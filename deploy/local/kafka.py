@@ -196,7 +196,11 @@ def broker(directory: Path) -> Iterator[LocalKafka | ForeignKafka]:
     """
     foreign = os.environ.get("QINGYU_KAFKA")
     if foreign:
-        wait_until_ready(foreign, limit_s=_READY_LIMIT_S)
+        try:
+            wait_until_ready(foreign, limit_s=_READY_LIMIT_S)
+        except LocalServerError as error:
+            message = f"{error}; QINGYU_KAFKA names it: without that setting a broker is started here"
+            raise LocalServerError(error.code, message) from error
         yield ForeignKafka(foreign)
     else:
         with LocalKafka.start(directory) as local:

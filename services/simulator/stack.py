@@ -83,15 +83,19 @@ class Stack:
 
     def command(self, *arguments: str) -> str:
         """Run the `qingyu` command against this stack and return what it said; raise StackError when it failed."""
-        done = subprocess.run(
-            [_program(), *arguments],
-            env={**os.environ, **self.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_LIMIT_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [_program(), *arguments],
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = f"qingyu {' '.join(arguments)} was not done after {COMMAND_LIMIT_S:g} s"
+            raise StackError(f"{said}: is the machine too busy?") from error
         if done.returncode != 0:
             raise StackError(f"qingyu {' '.join(arguments)} failed:\n{done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
@@ -130,7 +134,8 @@ def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str]
     The stack starts processes; nothing that was started outlives the block. `tell` hears what is being started. Raises
     StackError or, from the broker, LocalServerError.
     """
-    tell("Kafka")
+    named = os.environ.get("QINGYU_KAFKA")
+    tell(f"Kafka at {named}, as QINGYU_KAFKA says" if named else "Kafka")
     with broker(folder / "kafka") as kafka:
         token = secrets.token_urlsafe(24)
         ports = _ports()
