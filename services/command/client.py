@@ -33,7 +33,11 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         token = settings.token or settings.operator_token
         if token is None:
-            raise CommandError("no token: set QINGYU_TOKEN to a key that `qingyu key new` gave", status=WRONG_USE)
+            raise CommandError(
+                "no token: set QINGYU_TOKEN to a key that `qingyu key new` gave,"
+                " before the first one to the QINGYU_OPERATOR_TOKEN of the api",
+                status=WRONG_USE,
+            )
         self._url = settings.api.rstrip("/")
         self._http = httpx.Client(
             base_url=self._url,

@@ -37,7 +37,8 @@ def apply(
     """Put documents from YAML files into the registry, all or nothing.
 
     Everything is checked together with what is registered. When something is wrong, each fault is printed with its
-    file and line, nothing is written, and the exit status is 2.
+    file and line, nothing is written, and the exit status is 2. What one document says of another is looked at once
+    each is right by itself.
     """
     documents = _read(paths)
     with Client(Settings()) as client:
