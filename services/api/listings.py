@@ -1,6 +1,6 @@
 """Lists over HTTP: alarms with their events, inputs that could not be used, and the receipt of a batch."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -19,7 +19,10 @@ def list_alarms(
     caller: Annotated[Reader, Depends(reader)],
     entity: Annotated[str | None, Query(description="Only of this entity (kind/id).")] = None,
     rule: Annotated[str | None, Query(description="Only of this rule or limit.")] = None,
-    condition: Annotated[str | None, Query(description="Only those that are so now.", examples=["firing"])] = None,
+    condition: Annotated[
+        Literal["ok", "pending", "firing", "established", "withdrawn"] | None,
+        Query(description="Only those that are so now.", examples=["firing"]),
+    ] = None,
     from_: From = None,
     to: To = None,
     limit: Limit = PAGE,

@@ -193,6 +193,10 @@ def test_alarms_are_chosen(city: RunningApi, query: dict[str, Any], count: int) 
     assert len(city.get("/v1/alarms", **query).json()["items"]) == count
 
 
+def test_a_condition_that_no_alarm_can_have_is_refused(city: RunningApi) -> None:
+    assert problem(city, "/v1/alarms", condition="burning") == (422, "invalid_request")
+
+
 def test_alarms_are_paged(city: RunningApi) -> None:
     first = city.get("/v1/alarms", limit=1).json()
     second = city.get("/v1/alarms", limit=1, cursor=first["next"]).json()
