@@ -175,21 +175,17 @@ def test_a_record_that_cannot_be_read_is_put_aside_and_nothing_else_is_lost(
 def test_killed_anywhere_the_sink_loses_and_doubles_nothing(
     settings: Settings, sink: SinkProcess, store: EmbeddedStore, place: str
 ) -> None:
-    expected: dict[int, float] = {}
-    for round_ in range(5):
-        messages = [readings(round_ * 10 + n, [10] * 7) for n in range(10)]
-        for hour in range(round_ * 4, round_ * 4 + 4):
-            expected[hour] = float(hour + 1)
-            messages.append(day({at: int(value) for at, value in expected.items()}, [hour]))
-        send(settings, messages)
-        sink.start(QINGYU_FAILPOINT=place)
-        sink.wait_killed()
+    expected = {hour: float(hour + 1) for hour in range(4)}
+    days = [day({at: at + 1 for at in range(hour + 1)}, [hour]) for hour in expected]
+    send(settings, [*(readings(number, [10] * 7) for number in range(10)), *days])
+    sink.start(QINGYU_FAILPOINT=place)
+    sink.wait_killed()
     sink.start()
     until(lambda: hours(store) == expected)
-    until(lambda: store.receipts("b49"))
-    receipts = [store.receipts(f"b{n}") for n in range(50)]
-    assert [found[0].accepted for found in receipts] == [7] * 50
-    assert offset(store, settings.topic(READINGS), 1) == 50
+    until(lambda: store.receipts("b9"))
+    receipts = [store.receipts(f"b{number}") for number in range(10)]
+    assert [found[0].accepted for found in receipts] == [7] * 10
+    assert offset(store, settings.topic(READINGS), 1) == 10
 
 
 def test_while_the_store_refuses_nothing_is_committed_and_it_goes_on_afterwards(
