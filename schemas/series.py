@@ -11,6 +11,8 @@ ALARM = "alarm"
 ENGINE = "engine"
 MEMBER = "member"
 WINDOW_MEASUREMENTS = ("hour", "day", "month", "quarter", "year")
+# Both are 1 of a window that a later reading changed after it had settled.
+STANDING = ("settled", "revised")
 
 TAGS: dict[str, tuple[str, ...]] = {
     READING: ("meter", "rev"),
@@ -25,7 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ALARM: ("state", "tier", "value", "limit", "margin"),
     ENGINE: ("heartbeat", "lag"),
     MEMBER: ("value",),
-    **dict.fromkeys(WINDOW_MEASUREMENTS, ("value", "present", "measured", "estimated", "missing", "settled")),
+    **dict.fromkeys(WINDOW_MEASUREMENTS, ("value", "present", "measured", "estimated", "missing", *STANDING)),
 }
 
 ALARM_STATE = {"ok": 0.0, "pending": 1.0, "firing": 2.0, "established": 3.0, "withdrawn": 4.0}

@@ -95,7 +95,7 @@ def point_of(point: WindowPoint, kind: WindowKind, exact: bool) -> dict[str, Any
     return {
         "start": name,
         "value": value,
-        "status": "settled" if point.settled else "provisional",
+        "status": "revised" if point.revised else "settled" if point.settled else "provisional",
         "measured": point.measured,
         "estimated": point.estimated,
         "missing": point.missing,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -162,7 +162,7 @@ def _columns(batch: Batch) -> Readable:
     values = batch.v
     voids = None in values
     try:
-        plain = [value or 0 for value in values] if voids else values
+        plain = [value or 0 for value in values] if voids else cast("list[int]", values)
         columns = np.zeros((6, count), np.int64)
         columns[0], columns[1], columns[2], columns[5] = batch.i, batch.t, plain, batch.received
         if revision is not None:

@@ -12,7 +12,7 @@ from schemas.decimals import MICRO
 from schemas.messages import AlarmEvent, CalendarDocument, Condition, Heartbeat, Own, Readings
 from schemas.series import ALARM, ALARM_STATE, ENGINE, READING, Point
 from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
-from streams.domain.calendar import PROVISIONAL, quarters_of, total, whole
+from streams.domain.calendar import PROVISIONAL, REVISED, quarters_of, total, whole
 
 _EXPECTED, _MEASURED, _ESTIMATED = "time.expected.", "time.measured.", "time.estimated."
 _OUTPUT, _INDICATOR, _TIME, _QUANTITY = "output.", "ind.", "time.", "qty."
@@ -102,16 +102,16 @@ def points_of(document: CalendarDocument, *, everything: bool) -> list[Point]:
     without = () if kind == "hour" else (_INDICATOR,)
     windows = children_of(document.period)
     for at in sorted(touched):
-        settled = _settled(document.status[at])
+        standing = _standing([document.status[at]])
         cells = [column[at] for column in columns]
-        found += _window_points(plan, tags, kind, windows[at].start_ms, cells, settled, without, own=None)
+        found += _window_points(plan, tags, kind, windows[at].start_ms, cells, standing, without, own=None)
     for own_window, part, complete in _windows_above(document, period, touched):
         own = document.own.get(own_window.name)
         if complete:
             cells = [add(column[part]) for column, add in zip(columns, plan.sums, strict=True)]
-            settled = _settled(own.status) if own else all(_settled(status) for status in document.status[part])
+            standing = _standing([own.status] if own else document.status[part])
             found += _window_points(
-                plan, tags, own_window.kind, own_window.start_ms, cells, settled, (_INDICATOR,), own=own
+                plan, tags, own_window.kind, own_window.start_ms, cells, standing, (_INDICATOR,), own=own
             )
         if own is not None and own.values:
             found += _own_points(document, own_window, own, plan, columns, part)
@@ -132,8 +132,10 @@ def _windows_above(
         yield period, every, bool(touched) and document.entity.startswith("meter/")
 
 
-def _settled(status: str | None) -> bool:
-    return status is not None and status != PROVISIONAL
+def _standing(statuses: Sequence[str | None]) -> tuple[float, float]:
+    """Return the fields `settled` and `revised` of a window, from its own status or those of its parts."""
+    settled = all(status is not None and status != PROVISIONAL for status in statuses)
+    return float(settled), float(settled and REVISED in statuses)
 
 
 def _window_points(
@@ -142,12 +144,11 @@ def _window_points(
     kind: WindowKind,
     start_ms: int,
     cells: Cells,
-    settled: bool,
+    standing: tuple[float, float],
     without: tuple[str, ...],
     own: Own | None,
 ) -> list[Point]:
     shares = [group.shares(cells) for group in plan.groups]
-    is_settled = 1.0 if settled else 0.0
     found: list[Point] = []
     for place, name, group, output in plan.places:
         if without and name.startswith(without):
@@ -158,9 +159,9 @@ def _window_points(
             continue
         measured, estimated, missing = _NO_SHARES if group < 0 else shares[group]
         if cell is None:
-            fields = (None, 0.0, measured, estimated, missing, is_settled)
+            fields = (None, 0.0, measured, estimated, missing, *standing)
         else:
-            fields = (cell / MICRO, 1.0, measured, estimated, missing, is_settled)
+            fields = (cell / MICRO, 1.0, measured, estimated, missing, *standing)
         found.append(Point(kind, tags[place], start_ms, fields))
     return found
 
@@ -177,12 +178,12 @@ def _own_points(
     times = {*everything.expected, *everything.measured, *everything.estimated}
     cells = [total(column[part]) if place in times else None for place, column in enumerate(columns)]
     shares = everything.shares(cells)
-    settled = 1.0 if _settled(own.status) else 0.0
+    standing = _standing([own.status])
     found: list[Point] = []
     for name, micro in own.values.items():
         measured, estimated, missing = _NO_SHARES if name.startswith(_OUTPUT) else shares
         value, present = (None, 0.0) if micro is None else (micro / MICRO, 1.0)
-        fields = (value, present, measured, estimated, missing, settled)
+        fields = (value, present, measured, estimated, missing, *standing)
         found.append(Point(of.kind, (document.entity, name), of.start_ms, fields))
     return found
 

@@ -31,7 +31,7 @@ from streams.stores.series import (
 )
 from streams.stores.store_file import StoreFile
 
-VERSION = 1
+VERSION = 2
 # Heartbeats come every few seconds and nobody looks back further.
 ENGINE_KEPT_MS = 7 * 86_400_000
 
@@ -69,14 +69,15 @@ SCHEMA = (
     *lists.SCHEMA,
 )
 _UPSERTS = {measurement: _upsert(measurement) for measurement in _KEYS}
-_WINDOW_COLUMNS = "time_ms, value, present, measured, estimated, missing, settled"
+_WINDOW_COLUMNS = "time_ms, value, present, measured, estimated, missing, settled, revised"
 
 
 def _window_point(row: Sequence[float | None]) -> WindowPoint:
-    time_ms, value, present, measured, estimated, missing, settled = row
+    time_ms, value, present, measured, estimated, missing, settled, revised = row
     if not measured and not estimated and not missing:
         measured = estimated = missing = None
-    return WindowPoint(cast("int", time_ms), value if present else None, measured, estimated, missing, bool(settled))
+    seen = value if present else None
+    return WindowPoint(cast("int", time_ms), seen, measured, estimated, missing, bool(settled), bool(revised))
 
 
 class EmbeddedStore:

@@ -41,6 +41,7 @@ class WindowPoint(NamedTuple):
     estimated: float | None
     missing: float | None
     settled: bool
+    revised: bool = False
 
 
 class ReadingPoint(NamedTuple):

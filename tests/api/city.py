@@ -42,10 +42,12 @@ def city_documents() -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def point(entity: str, metric: str, name: str, value: float | None, *, settled: bool = False) -> Point:
+def point(entity: str, metric: str, name: str, value: float | None, *, status: str = "provisional") -> Point:
     """Return a window's point, three quarters of it measured."""
     found = window(name)
-    fields = (value if value is not None else 0.0, 1.0 if value is not None else 0.0, 0.75, 0.0, 0.25, float(settled))
+    shown = (0.0, 0.0) if value is None else (value, 1.0)
+    standing = float(status != "provisional"), float(status == "revised")
+    fields = (*shown, 0.75, 0.0, 0.25, *standing)
     return Point(found.kind, (entity, metric), found.start_ms, fields)
 
 
@@ -56,7 +58,7 @@ def fill(api: RunningApi) -> None:
     points = [
         point(steel, "qty.electricity", POINT["start"], POINT["value"]),
         point(steel, "qty.electricity", "2018-01-01T09", None),
-        point(steel, "qty.electricity", "2018-01-01", 300.000001, settled=True),
+        point(steel, "qty.electricity", "2018-01-01", 300.000001, status="settled"),
         point(steel, "ind.steel-intensity", "2018-01", 88.25),
         point("meter/bz-steel.e01", "qty.electricity", "2018-01-01T08", 12.5),
         point("enterprise/other", "qty.electricity", "2018-01-01T08", 1.0),

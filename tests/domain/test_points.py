@@ -66,7 +66,7 @@ def test_a_day_gives_its_touched_hours_only() -> None:
     points = by_key(
         points_of(document("2018-01-01", {"qty.electricity": {8: 1, 9: 2_500_000, 10: 3}}, [9]), everything=False)
     )
-    assert points == {("hour", "2018-01-01T09", "qty.electricity"): (2.5, 1.0, None, None, None, 0.0)}
+    assert points == {("hour", "2018-01-01T09", "qty.electricity"): (2.5, 1.0, None, None, None, 0.0, 0.0)}
 
 
 def test_everything_is_all_that_has_a_status_and_nothing_of_the_future() -> None:
@@ -111,12 +111,13 @@ def test_shares_are_of_the_carrier_for_its_quantity_and_of_all_carriers_for_the_
 def test_where_nothing_is_expected_the_shares_sum_to_nothing() -> None:
     metrics: dict[str, dict[int, int | None]] = {"energy.cv": {0: None}, "time.expected.steam": {0: 0}}
     points = by_key(points_of(document("2018-01-01", metrics, [0]), everything=False))
-    assert points["hour", "2018-01-01T00", "energy.cv"] == (None, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert points["hour", "2018-01-01T00", "energy.cv"] == (None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def test_settled_and_revised_hours_are_settled() -> None:
+def test_settled_and_revised_hours_are_settled_and_a_revised_one_says_so() -> None:
     day = document("2018-01-01", {"energy.cv": {0: 1, 1: 1, 2: 1}}, [0, 1, 2], settled=(0, 1))
-    assert [fields[5] for fields in by_key(points_of(day, everything=False)).values()] == [1.0, 1.0, 0.0]
+    standing = [fields[5:] for fields in by_key(points_of(day, everything=False)).values()]
+    assert standing == [(1.0, 0.0), (1.0, 1.0), (0.0, 0.0)]
 
 
 def test_a_meters_day_comes_from_its_own_document_and_an_enterprises_from_its_months() -> None:
@@ -126,13 +127,13 @@ def test_a_meters_day_comes_from_its_own_document_and_an_enterprises_from_its_mo
         "time.measured.electricity": dict.fromkeys(range(12), HOUR),
     }
     mine = by_key(points_of(document("2018-01-01", metrics, [4], entity="meter/steel.e01"), everything=False))
-    assert mine["day", "2018-01-01", "qty.electricity"] == (30.0, 1.0, 0.5, 0.0, 0.5, 0.0)
+    assert mine["day", "2018-01-01", "qty.electricity"] == (30.0, 1.0, 0.5, 0.0, 0.5, 0.0, 0.0)
     assert mine["hour", "2018-01-01T04", "qty.electricity"][0] == 1.5
     assert not [
         key for key in by_key(points_of(document("2018-01-01", metrics, [4]), everything=False)) if key[0] == "day"
     ]
     month = by_key(points_of(document("2018-01", {"qty.electricity": {0: 30 * 10**6}}, [0]), everything=False))
-    assert month == {("day", "2018-01-01", "qty.electricity"): (30.0, 1.0, None, None, None, 0.0)}
+    assert month == {("day", "2018-01-01", "qty.electricity"): (30.0, 1.0, None, None, None, 0.0, 0.0)}
 
 
 def test_a_meters_day_says_its_own_status_else_that_of_all_hours() -> None:
@@ -168,10 +169,10 @@ def test_indicators_come_from_the_windows_own_document_and_of_hours_from_the_day
     points = by_key(points_of(document("2018", metrics, [0], own=own), everything=False))
     found = {key[:2]: fields for key, fields in points.items() if key[2] == "ind.i"}
     assert found == {
-        ("year", "2018"): (80.5, 1.0, 0.5, 0.0, 0.5, 1.0),
-        ("quarter", "2018-Q2"): (None, 0.0, 0.0, 0.0, 0.0, 0.0),
+        ("year", "2018"): (80.5, 1.0, 0.5, 0.0, 0.5, 1.0, 0.0),
+        ("quarter", "2018-Q2"): (None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     }
-    assert points["year", "2018", "output.steel"] == (5.0, 1.0, None, None, None, 1.0)
+    assert points["year", "2018", "output.steel"] == (5.0, 1.0, None, None, None, 1.0, 0.0)
     assert points["year", "2018", "energy.cv"][5] == 1.0
     day = by_key(points_of(document("2018-01-01", {"ind.i": {7: 2 * 10**6}}, [7]), everything=False))
     assert day["hour", "2018-01-01T07", "ind.i"][0] == 2.0

@@ -31,7 +31,7 @@ print(len(seen))
 
 
 def step(value: float, count: int = 500) -> list[Point]:
-    return [Point("hour", TAGS, n, (value, 1.0, None, None, None, 0.0)) for n in range(count)]
+    return [Point("hour", TAGS, n, (value, 1.0, None, None, None, 0.0, 0.0)) for n in range(count)]
 
 
 def code_of(store_call: Callable[[], object]) -> str:
@@ -119,7 +119,7 @@ def test_writer_and_reader_notice_that_the_file_was_removed(tmp_path: Path) -> N
 def test_a_writer_notices_that_another_process_dropped_the_store(tmp_path: Path) -> None:
     path = tmp_path / "series.sqlite"
     writer, operator = EmbeddedStore(path), EmbeddedStore(path)
-    writer.write([Point("hour", ("city/x", "energy.cv"), 0, (1.0, 1.0, None, None, None, 0.0)), *step(1.0)])
+    writer.write([Point("hour", ("city/x", "energy.cv"), 0, (1.0, 1.0, None, None, None, 0.0, 0.0)), *step(1.0)])
     operator.drop_all()
     writer.write(step(2.0, 2))
     assert [p.value for p in operator.series(*TAGS, "hour", 0, 2**53)] == [2.0, 2.0]

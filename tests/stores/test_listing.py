@@ -164,7 +164,7 @@ def test_a_batch_sent_again_is_not_counted_twice_and_sources_do_not_mix(store: L
 
 
 def test_offsets_move_with_what_was_written(store: Listing) -> None:
-    point = Point("hour", ("city/a", "energy.cv"), 0, (1.0, 1.0, None, None, None, 0.0))
+    point = Point("hour", ("city/a", "energy.cv"), 0, (1.0, 1.0, None, None, None, 0.0, 0.0))
     store.keep([point], [condition("a")], [Move("totals", 0, None, Read(5, 100)), Move("totals", 1, None, Read(2, 90))])
     store.keep((), (), [Move("totals", 0, 5, Read(8, 120))])
     assert store.offsets() == {("totals", 0): Read(8, 120), ("totals", 1): Read(2, 90)}

@@ -14,7 +14,7 @@ STEEL = ("enterprise/steel", "qty.electricity")
 
 def hour(n: int, value: float | None, tags: tuple[str, str] = STEEL, *, kind: str = "hour") -> Point:
     present = 0.0 if value is None else 1.0
-    return Point(kind, tags, T0 + n * HOUR_MS, (value, present, 0.5, 0.25, 0.25, 0.0))
+    return Point(kind, tags, T0 + n * HOUR_MS, (value, present, 0.5, 0.25, 0.25, 0.0, 0.0))
 
 
 def values(store: SeriesStore, first: int = 0, end: int = 100) -> list[float | None]:
@@ -52,14 +52,15 @@ def test_a_value_that_is_not_present_is_unknown_not_zero_and_not_the_old_one(sto
 
 def test_shares_of_nothing_expected_are_unknown(store: SeriesStore) -> None:
     store.write([hour(0, 7.0)])
-    store.write([Point("hour", STEEL, T0, (7.0, 1.0, 0.0, 0.0, 0.0, 1.0))])
+    store.write([Point("hour", STEEL, T0, (7.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0))])
     assert store.series(*STEEL, "hour", T0, T0 + 1) == [WindowPoint(T0, 7.0, None, None, None, settled=True)]
 
 
 def test_a_field_that_is_not_written_keeps_what_it_was(store: SeriesStore) -> None:
     store.write([hour(0, 7.0)])
-    store.write([Point("hour", STEEL, T0, (None, None, None, None, None, 1.0))])
-    assert store.series(*STEEL, "hour", T0, T0 + 1) == [WindowPoint(T0, 7.0, 0.5, 0.25, 0.25, settled=True)]
+    store.write([Point("hour", STEEL, T0, (None, None, None, None, None, 1.0, 1.0))])
+    kept = WindowPoint(T0, 7.0, 0.5, 0.25, 0.25, settled=True, revised=True)
+    assert store.series(*STEEL, "hour", T0, T0 + 1) == [kept]
 
 
 def test_a_zero_is_a_value(store: SeriesStore) -> None:
