@@ -13,6 +13,7 @@ import datetime as dt
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     began = time.monotonic()
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qingyu-kills-")))
+        directory = Path(tempfile.mkdtemp(prefix="qingyu-kills-"))
         kafka = stack.enter_context(LocalKafka.start(directory / "kafka"))
         board = stack.enter_context(Board(console))
         try:
@@ -108,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (KillError, SendingError, AssertionError) as error:
             board.phase("failed")
             console.print(f"the proof could not be brought to its end: {error}", style="red", markup=False)
+            console.print("\n".join(getattr(error, "__notes__", ())), markup=False)
+            console.print(f"logs and topics are kept in {directory}")
             return 1
     result |= {"control_found": found, "duration_s": round(time.monotonic() - began)}
     whole = not options.only and not options.no_control
@@ -115,6 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         RESULTS.write_text(json.dumps({**_circumstances(options), **result}, indent=1) + "\n", encoding="utf-8")
     console.print_json(data=result)
     ok = not result["differences"] and (found > 0 or options.no_control)
+    if ok:
+        shutil.rmtree(directory, ignore_errors=True)
+    else:
+        console.print(f"logs and topics are kept in {directory}")
     console.print("nothing lost, nothing doubled" if ok else "THE PROOF FAILED", style="green" if ok else "red")
     return 0 if ok else 1
 
@@ -122,11 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_proof(kafka: LocalKafka, directory: Path, options: argparse.Namespace, board: Board) -> dict[str, Any]:
     """Kill everything everywhere and compare; return the figures."""
     deeds = Deeds()
-    with Processes(directory / "logs") as processes:
+    with Processes(directory / "logs") as processes, ExitStack() as stack:
         city = City(
             kafka.bootstrap, directory, processes, cast(), prefix="kills.", seed=options.seed, rate_per_s=RATE_PER_S
         )
         board.city = city
+        stack.push(lambda _, error, __: _witness(city, error))
         board.phase("starting")
         city.start()
         board.phase("SIGKILL at failpoints")
@@ -153,6 +161,12 @@ def run_proof(kafka: LocalKafka, directory: Path, options: argparse.Namespace, b
             "differences": len(comparison.differences),
             "first_differences": comparison.differences[:SHOWN],
         }
+
+
+def _witness(city: City, error: BaseException | None) -> None:
+    """Note with an error how the processes were when it came: they end with it."""
+    if error is not None:
+        error.add_note(city.state())
 
 
 def run_control(kafka: LocalKafka, directory: Path, seed: int, board: Board, kills: int = CONTROL_KILLS) -> int:

@@ -28,11 +28,12 @@ from schemas.settings import Settings
 from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, REGISTRY, REJECTED, TOTALS
 from services.topics import apply_topics
 from streams.stores.embedded import EmbeddedStore
-from tests.running import Installation, free_port, read, run, totals, until
+from tests.running import Installation, free_port, lag, read, run, totals, until
 
 WORKERS = ("worker-1", "worker-2")
 TICK_S = 1.0
-READY_LIMIT_S = 120.0
+# Several times what a start or a recovery takes on two cores that others use too.
+READY_LIMIT_S = 240.0
 SETTLE_LIMIT_S = 300.0
 # What is written and read again within this time would still move the ends of topics.
 STILL_S = 5.0
@@ -50,7 +51,7 @@ class City:
 
     def __init__(
         self, kafka: str, directory: Path, processes: Processes, cast: Cast, *, prefix: str, seed: int,
-        rate_per_s: float, session_timeout_s: float = 3.0,
+        rate_per_s: float, session_timeout_s: float = 5.0,
     ) -> None:  # fmt: skip
         self.cast = cast
         self.directory = directory
@@ -106,6 +107,14 @@ class City:
     def wait_ready(self) -> None:
         """Wait until every process says that it is ready."""
         self.installation.wait_ready(*self.processes.names(), limit_s=READY_LIMIT_S)
+
+    def state(self) -> str:
+        """Return what every process says of itself and how its lives ended, for whoever looks for a fault."""
+        said = {
+            name: {"ready": self.installation.ready(name), "endings": self.processes.endings(name)}
+            for name in self.processes.names()
+        }
+        return json.dumps({"not taken in": lag(self.settings), **said}, indent=1, default=str)
 
     def apply(self, path: Path, limit_s: float = READY_LIMIT_S) -> subprocess.CompletedProcess[str]:
         """Run `qingyu apply` on a file; raise subprocess.TimeoutExpired when it does not end."""
