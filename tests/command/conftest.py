@@ -20,6 +20,8 @@ def _quiet_logs() -> Iterator[None]:
     # The api of these tests lives in their process: its log would stand in the command's output.
     with structlog.testing.capture_logs():
         yield
+    # A process that was served in here bound its log to the runner's standard error, which is closed by now.
+    structlog.reset_defaults()
 
 
 @pytest.fixture
