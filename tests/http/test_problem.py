@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -54,7 +55,9 @@ def client() -> Iterator[httpx.Client]:
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    # Without its usual form of a traceback, which takes seconds to draw.
+    with structlog.testing.capture_logs(), httpx.Client(base_url=address, timeout=30) as client:
         yield client
     server.should_exit = True
     thread.join(20)
