@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     instance: str = Field(default="", description="Name of this process in heartbeats; empty: its role.")
     step_s: float = Field(default=0.1, gt=0, description="A step gathers what arrives for this long, in seconds.")
     step_messages: int = Field(
-        default=2000, ge=1, description="A step takes at most so many messages of all partitions."
+        default=4000, ge=1, description="A step takes at most so many messages of all partitions."
     )
     session_timeout_s: float = Field(
         default=6.0, gt=0, description="A worker that is silent for so long loses its partitions."
