@@ -21,7 +21,23 @@ class Settings(BaseSettings):
     replication: int = Field(default=1, ge=1, description="Replicas of each topic; production: 3.")
     min_insync_replicas: int = Field(default=1, ge=1, description="Replicas that must acknowledge; production: 2.")
     data: Path = Field(default=Path("var"), description="Folder of local state: the worker's copy, the embedded store.")
-    store: str = Field(default="", description="Series store: a file path; empty: `series.sqlite` in the data folder.")
+    store: str = Field(
+        default="",
+        description="Series store: `influx`, or an embedded file's path; empty: `series.sqlite` in the data folder.",
+    )
+    influx: str = Field(
+        default="http://127.0.0.1:8086", description="Address of InfluxDB, where the store is `influx`."
+    )
+    influx_org: str = Field(default="qingyu", description="Organisation in InfluxDB.")
+    influx_token: SecretStr | None = Field(default=None, description="Token that reads and writes the buckets.")
+    influx_prefix: str = Field(default="", description="Put before the names of the buckets `raw`, `hour` and `day`.")
+    raw_retention: str = Field(
+        default="90d", description="How long bucket `raw` keeps readings, as `90d`, or `forever`."
+    )
+    secrets: Path = Field(
+        default=Path("/run/secrets"),
+        description="Folder of files that `secret:NAME` is looked up in, after the environment's QINGYU_SECRET_NAME.",
+    )
     clock: str = Field(
         default="real", description="`real`, or START@RATE@WALL_START (RFC 3339 instants) for demo and tests."
     )
@@ -67,5 +83,7 @@ class Settings(BaseSettings):
 
     @property
     def store_path(self) -> Path:
-        """Return the file of the embedded series store."""
+        """Return the file of the embedded series store; where the store is InfluxDB, the file of its lists."""
+        if self.store == "influx":
+            return self.data / "lists.sqlite"
         return Path(self.store) if self.store else self.data / "series.sqlite"

@@ -42,6 +42,7 @@ TOTALS = Topic("totals", True, "compact")
 FINDINGS = Topic("findings", True, "compact")
 ALARM_CONDITIONS = Topic("alarm.conditions", True, "compact")
 ALARM_EVENTS = Topic("alarm.events", True, "delete")
+DELIVERY = Topic("delivery", False, "compact")
 ENGINE = Topic("engine", False, "compact")
 REJECTED = Topic("rejected", True, "delete", REJECTED_DAYS * DAY_MS)
 
@@ -55,6 +56,7 @@ TOPICS = (
     FINDINGS,
     ALARM_CONDITIONS,
     ALARM_EVENTS,
+    DELIVERY,
     ENGINE,
     REJECTED,
 )

@@ -16,9 +16,9 @@ from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
 from services.http import problem
 from services.http.problem import Problem, unavailable
-from streams.stores.embedded import EmbeddedStore
+from streams.stores.opening import open_store
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
-from streams.stores.series import CursorError, StoreError
+from streams.stores.series import CursorError, Store, StoreError
 
 # An open request may be a large set; after this it is cut off, and Kafka has the set whole or not at all.
 STOP_LIMIT_S = 20
@@ -36,7 +36,7 @@ class Api:
     clock: Clock
     follower: RegistryFollower
     writer: RegistryWriter
-    store: EmbeddedStore
+    store: Store
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         clock,
         follower,
         RegistryWriter(settings, follower, Clock().now_ms),
-        EmbeddedStore(settings.store_path),
+        open_store(settings),
     )
 
     @asynccontextmanager

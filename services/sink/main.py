@@ -8,7 +8,7 @@ import structlog
 from schemas.settings import Settings
 from services.health import HealthServer
 from services.sink.sink import Sink
-from streams.stores.embedded import EmbeddedStore
+from streams.stores.opening import open_store
 
 _log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    store = EmbeddedStore(settings.store_path)
+    store = open_store(settings)
     sink = Sink(settings, store)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

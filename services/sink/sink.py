@@ -23,9 +23,8 @@ from services.sink.reader import Reader
 from services.sink.step import UNUSABLE, Record, Step, StepBuilder, Tiers, aside
 from services.sink.telling import Figures
 from streams.failpoints import hit
-from streams.stores.embedded import EmbeddedStore
 from streams.stores.registry_topic import RegistryFollower
-from streams.stores.series import Entry, Move, Read, StoreError
+from streams.stores.series import Entry, Move, Read, Store, StoreError
 
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 # How often ends are asked for, and how often the store learns that idle partitions are still read to their ends.
@@ -40,7 +39,7 @@ _log = structlog.get_logger(__name__)
 class Sink:
     """Runs until `stop`; `state` says for /readyz whether it can work."""
 
-    def __init__(self, settings: Settings, store: EmbeddedStore) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._clock = Clock.parse(settings.clock)
         self._registry = RegistryFollower(settings)

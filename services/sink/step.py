@@ -19,17 +19,18 @@ from schemas.messages import (
     decode_calendar,
     decode_condition,
     decode_event,
+    decode_finding,
     decode_heartbeat,
     decode_readings,
     decode_rejected,
 )
 from schemas.series import Point
 from schemas.settings import Settings
-from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, ENGINE, READINGS, REJECTED, TOTALS, Topic
+from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, ENGINE, FINDINGS, READINGS, REJECTED, TOTALS, Topic
 from streams.domain.points import merge, point_of_condition, point_of_heartbeat, points_of, points_of_readings
 from streams.stores.series import Entry, Part, Place, Refused
 
-SOURCES: tuple[Topic, ...] = (READINGS, TOTALS, ALARM_CONDITIONS, ALARM_EVENTS, REJECTED, ENGINE)
+SOURCES: tuple[Topic, ...] = (READINGS, TOTALS, ALARM_CONDITIONS, ALARM_EVENTS, FINDINGS, REJECTED, ENGINE)
 # What a message that makes no sense may raise on its way to points; nothing else is passed over.
 UNUSABLE = (msgspec.MsgspecError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
 # Of an input that cannot be read so many bytes are shown; of a longer one its hash.
@@ -63,6 +64,7 @@ class StepBuilder:
             READINGS: self._readings,
             ALARM_CONDITIONS: self._condition,
             ALARM_EVENTS: self._event,
+            FINDINGS: self._finding,
             REJECTED: self._rejected,
             ENGINE: self._heartbeat,
         }
@@ -120,6 +122,11 @@ class StepBuilder:
         event = decode_event(value)
         _check_version(event.v)
         self._entries.append(event)
+
+    def _finding(self, place: Place, value: bytes) -> None:
+        finding = decode_finding(value)
+        _check_version(finding.v)
+        self._entries.append(finding)
 
     def _rejected(self, place: Place, value: bytes) -> None:
         rejected = decode_rejected(value)

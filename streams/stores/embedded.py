@@ -4,6 +4,7 @@ A table a measurement, ordered by series and time, so that a range of one series
 a window's series, and a reading's meter, are kept once in table `series` and stand in the rows as a number.
 """
 
+import json
 import sqlite3
 import threading
 from collections import defaultdict
@@ -13,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import cast
 
-from schemas.messages import AlarmEvent, Condition
+from schemas.messages import AlarmEvent, Condition, Finding
 from schemas.series import ALARM, ENGINE, FIELDS, MEMBER, READING, TAGS, WINDOW_MEASUREMENTS, Point
 from schemas.windows import WINDOW_KINDS, WindowKind
 from streams.stores import lists
@@ -31,7 +32,7 @@ from streams.stores.series import (
 )
 from streams.stores.store_file import StoreFile
 
-VERSION = 2
+VERSION = 3
 # Heartbeats come every few seconds and nobody looks back further.
 ENGINE_KEPT_MS = 7 * 86_400_000
 
@@ -121,6 +122,20 @@ class EmbeddedStore:
                 (entity, metric, from_ms, to_ms),
             )
             return [_window_point(row) for row in rows]
+
+    def cross_section(
+        self, window: WindowKind, start_ms: int, entities: Collection[str], metrics: Collection[str]
+    ) -> dict[tuple[str, str], WindowPoint]:
+        """Return one window of many series; see SeriesStore."""
+        chosen = json.dumps(sorted(entities)), json.dumps(sorted(metrics))
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                f'SELECT first, second, {_WINDOW_COLUMNS} FROM "{_known(window)}" JOIN series ON id = series '
+                "WHERE id IN (SELECT id FROM json_each(?) AS entity CROSS JOIN json_each(?) AS metric "
+                "JOIN series ON first = entity.value AND second = metric.value) AND time_ms = ?",
+                (*chosen, start_ms),
+            )
+            return {(row[0], row[1]): _window_point(row[2:]) for row in rows}
 
     def latest(self, entity: str, metric: str) -> dict[WindowKind, WindowPoint]:
         """Return the newest point of each window kind; see SeriesStore."""
@@ -241,6 +256,11 @@ class EmbeddedStore:
         """Return a batch's receipts; see Listing."""
         with self._file.reading() as connection:
             return lists.receipts(connection, batch)
+
+    def findings(self, enterprise: str, *, open_only: bool = True, limit: int = 100) -> list[Finding]:
+        """Return an enterprise's findings; see Listing."""
+        with self._file.reading() as connection:
+            return lists.findings(connection, enterprise, open_only, limit)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

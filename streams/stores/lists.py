@@ -1,4 +1,4 @@
-"""The lists of the embedded store: alarms and their events, rejected inputs, parts of batches, and read offsets.
+"""The lists in a store's file: alarms, their events, findings, rejected inputs, parts of batches, and read offsets.
 
 Each function works inside a transaction that the caller began. A list is paged by the key of the last item shown, so
 that a page costs the same wherever it lies and nothing is shown twice when entries arrive meanwhile.
@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 from schemas.messages import (
     AlarmEvent,
     Condition,
+    Finding,
     Rejected,
     decode_condition,
     decode_event,
+    decode_finding,
     decode_rejected,
     encode,
 )
@@ -41,6 +43,8 @@ SCHEMA = (
     "CREATE INDEX conditions_entity ON conditions (entity, start_ms, id)",
     "CREATE TABLE events (id TEXT NOT NULL, seq INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (id, seq)) "
     "WITHOUT ROWID",
+    "CREATE TABLE findings (enterprise TEXT NOT NULL, start INTEGER NOT NULL, rule TEXT NOT NULL, meter TEXT NOT NULL, "
+    "open INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (enterprise, start, rule, meter)) WITHOUT ROWID",
     "CREATE TABLE rejected (key TEXT PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, code TEXT NOT NULL, "
     "batch TEXT, document BLOB NOT NULL) WITHOUT ROWID",
     "CREATE INDEX rejected_at ON rejected (at, key)",
@@ -76,6 +80,10 @@ def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         elif isinstance(entry, Condition):
             rows["INSERT OR REPLACE INTO conditions VALUES (?, ?, ?, ?, ?, ?)"].append(
                 (entry.id, entry.entity, entry.rule, entry.condition, window(entry.start).start_ms, encode(entry))
+            )
+        elif isinstance(entry, Finding):
+            rows["INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)"].append(
+                (entry.enterprise, entry.start, entry.rule, entry.meter, entry.open, encode(entry))
             )
         elif isinstance(entry, Refused):
             verb = "IGNORE" if entry.yields else "REPLACE"
@@ -165,6 +173,15 @@ def events(connection: sqlite3.Connection, id_: str) -> list[AlarmEvent]:
     """Return the transitions of an alarm, by seq."""
     rows = connection.execute("SELECT document FROM events WHERE id = ? ORDER BY seq", (id_,))
     return [decode_event(row[0]) for row in rows]
+
+
+def findings(connection: sqlite3.Connection, enterprise: str, open_only: bool, limit: int) -> list[Finding]:
+    """Return the findings of an enterprise, the newest start first."""
+    rows = connection.execute(
+        "SELECT document FROM findings WHERE enterprise = ? AND open >= ? ORDER BY start DESC, rule, meter LIMIT ?",
+        (enterprise, int(open_only), max(1, min(limit, LIMIT))),
+    )
+    return [decode_finding(row[0]) for row in rows]
 
 
 def rejected(

@@ -8,7 +8,7 @@ every call is limited in time and raises StoreError with a stable code when the 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from schemas.messages import AlarmEvent, Condition, Rejected
+from schemas.messages import AlarmEvent, Condition, Finding, Rejected
 from schemas.series import Point
 from schemas.windows import WindowKind
 
@@ -87,6 +87,12 @@ class SeriesStore(Protocol):
         """Return the points of a metric in the windows that start in the range."""
         ...
 
+    def cross_section(
+        self, window: WindowKind, start_ms: int, entities: Collection[str], metrics: Collection[str]
+    ) -> dict[tuple[str, str], WindowPoint]:
+        """Return, by (entity, metric), the points of the one window that starts at `start_ms`, as far as known."""
+        ...
+
     def latest(self, entity: str, metric: str) -> dict[WindowKind, WindowPoint]:
         """Return the newest point with a value of each window kind; where none has one, the newest point."""
         ...
@@ -143,7 +149,7 @@ class Part(NamedTuple):
     accepted: int
 
 
-Entry = Condition | AlarmEvent | Refused | Part
+Entry = Condition | AlarmEvent | Finding | Refused | Part
 
 
 class Refusal(NamedTuple):
@@ -245,3 +251,11 @@ class Listing(Protocol):
     def receipts(self, batch: str) -> list[Receipt]:
         """Return the receipts of a batch id, one a source that used it, the last received first."""
         ...
+
+    def findings(self, enterprise: str, *, open_only: bool = True, limit: int = 100) -> list[Finding]:
+        """Return the data-quality findings of an enterprise (its bare id), the newest start first."""
+        ...
+
+
+class Store(SeriesStore, Listing, Protocol):
+    """Both together: what the sink writes, and what api and board read."""

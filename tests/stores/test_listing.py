@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.messages import AlarmEvent, Condition, Rejected
+from schemas.messages import AlarmEvent, Condition, Finding, Rejected
 from schemas.series import Point
 from streams.stores.series import (
     CursorError,
@@ -179,3 +179,19 @@ def test_a_step_that_begins_elsewhere_is_refused_whole(store: Listing, before: i
     assert caught.value.code == "store_moved"
     assert store.condition("a") is None
     assert store.offsets() == {("totals", 0): Read(5, 100)}
+
+
+def finding(start: int, *, is_open: bool = True, enterprise: str = "steel", rule: str = "register.fall") -> Finding:
+    return Finding(1, enterprise, f"meter/{enterprise}.e01", rule, start, start + 1, "fall", is_open)
+
+
+def test_findings_of_an_enterprise_come_newest_first_and_healed_ones_only_when_asked_for(store: Listing) -> None:
+    put(store, finding(1), finding(3), finding(2), finding(9, enterprise="cement"))
+    put(store, finding(3, is_open=False))
+    assert [one.start for one in store.findings("steel")] == [2, 1]
+    assert [(one.start, one.open) for one in store.findings("steel", open_only=False)] == [
+        (3, False),
+        (2, True),
+        (1, True),
+    ]
+    assert [one.start for one in store.findings("steel", limit=1)] == [2]

@@ -158,3 +158,18 @@ def test_dropping_forgets_everything_and_the_store_can_be_filled_again(store: Se
     assert store.readings("steel.e01", 0, 2**53) == []
     store.write([hour(1, 2.0)])
     assert values(store) == [2.0]
+
+
+def test_a_cross_section_is_one_window_of_the_entities_and_metrics_asked_for(store: SeriesStore) -> None:
+    cement = ("enterprise/cement", "energy.cv")
+    store.write([hour(0, 1.0), hour(1, 2.0), hour(1, 3.0, cement), hour(1, 9.0, ("enterprise/food", "energy.cv"))])
+    found = store.cross_section(
+        "hour", T0 + HOUR_MS, ["enterprise/steel", "enterprise/cement"], ["qty.electricity", "energy.cv"]
+    )
+    assert {key: point.value for key, point in found.items()} == {STEEL: 2.0, cement: 3.0}
+    assert {point.start_ms for point in found.values()} == {T0 + HOUR_MS}
+
+
+def test_a_cross_section_of_nothing_known_is_empty(store: SeriesStore) -> None:
+    assert store.cross_section("hour", T0, ["enterprise/steel"], ["qty.electricity"]) == {}
+    assert store.cross_section("hour", T0, [], []) == {}
