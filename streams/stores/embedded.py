@@ -131,7 +131,7 @@ class EmbeddedStore:
         with self._file.reading() as connection:
             rows = connection.execute(
                 f'SELECT first, second, {_WINDOW_COLUMNS} FROM "{_known(window)}" JOIN series ON id = series '
-                "WHERE id IN (SELECT id FROM json_each(?) AS entity CROSS JOIN json_each(?) AS metric "
+                "WHERE id IN (SELECT series.id FROM json_each(?) AS entity CROSS JOIN json_each(?) AS metric "
                 "JOIN series ON first = entity.value AND second = metric.value) AND time_ms = ?",
                 (*chosen, start_ms),
             )
