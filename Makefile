@@ -1,7 +1,8 @@
 # Every target needs python3; uv is brought into .tools/ when it is not on PATH. `make help` lists them.
+# make demo STORE=influx keeps the series in a real InfluxDB, which is built first where there is none.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka
+.PHONY: help demo test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka need-influx
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -15,7 +16,7 @@ help:  ## this list
 demo: need-kafka setup  ## start everything and show a live city; Ctrl-C ends it
 	@$(RUN) python -m services.simulator.demo
 
-test: need-java setup  ## all tests, on the real servers
+test: need-java need-influx setup  ## all tests, on the real servers
 	@$(RUN) pytest $(TESTS)
 
 lint: setup  ## style, types, arrows of import, generated schemas
@@ -33,8 +34,9 @@ verify: verify-kills  ## all long proofs; their result files are committed
 verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
 	@$(RUN) python -m bench.verify_kills
 
-servers: need-python  ## fetch what is cached outside the repository: the jars of the broker
+servers: need-python  ## fetch what is cached outside the repository: the jars of Kafka, and InfluxDB, which is built
 	@python3 -m deploy.local.jars fetch
+	@python3 -m deploy.local.influxd fetch
 
 schemas: setup  ## write the JSON Schemas of documents and messages into docs/
 	@$(RUN) python -m schemas.generate
@@ -50,6 +52,9 @@ need-kafka: $(if $(QINGYU_KAFKA),,need-java)
 
 need-java: need-python
 	@python3 -m deploy.local.jars check
+
+need-influx: need-python
+	@python3 -m deploy.local.influxd check
 
 # --target works without the venv module and beside a system Python that refuses other installs.
 $(CURDIR)/.tools/bin/uv: | need-python

@@ -1,4 +1,4 @@
-"""What every test may ask for: a real Kafka, and topic names that no other test uses."""
+"""What every test may ask for: a real Kafka, a real InfluxDB, and names that no other test uses."""
 
 import os
 import uuid
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.influx import ForeignInflux, LocalInflux, influx
 from deploy.local.kafka import ForeignKafka, LocalKafka, broker
 
 
@@ -16,6 +17,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka | For
     named = "QINGYU_KAFKA" in os.environ
     directory = Path() if named else tmp_path_factory.mktemp("kafka")
     with broker(directory) as found:
+        yield found
+
+
+@pytest.fixture(scope="session", name="influx")
+def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalInflux | ForeignInflux]:
+    """One ready InfluxDB for the session (.address .org .token); a test that kills one starts its own LocalInflux."""
+    with influx(tmp_path_factory.mktemp("influx")) as found:
         yield found
 
 

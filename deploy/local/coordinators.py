@@ -11,7 +11,7 @@ import struct
 import time
 from collections.abc import Callable
 
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 
 # Coordinators are chosen by the name's Java hash code modulo the partitions of their topic. Names that differ by one in
 # their last letter have hash codes that differ by one, so these reach every coordinator of a topic of up to four

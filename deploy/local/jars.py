@@ -8,21 +8,15 @@ Standard library only, so that a bare ``python3`` can say what is missing before
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from deploy.local.cache import LocalServerError, cache_directory, locked, output
 
 KAFKA_VERSION = "4.3.1"
 POM = Path(__file__).parent / "kafka" / "pom.xml"
@@ -33,24 +27,6 @@ _JAVA_HELP = "Debian: apt-get install openjdk-17-jre-headless; macOS: brew insta
 _MAVEN_HELP = "Debian: apt-get install maven; macOS: brew install maven"
 # A slow line needs a minute for the 60 MB that Maven fetches, plugins included.
 _FETCH_LIMIT_S = 900.0
-_PROBE_LIMIT_S = 30.0
-
-
-class LocalServerError(Exception):
-    """A local server cannot be had; the message says what was wrong and what to do.
-
-    ``code`` is one of ``java_missing maven_missing fetch_failed already_running port_taken broker_ended not_ready
-    command_missing bad_name stopped``.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def cache_directory() -> Path:
-    """Where fetched servers are kept: ``$XDG_CACHE_HOME/qingyu``, else ``~/.cache/qingyu``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qingyu"
 
 
 def jar_directory() -> Path:
@@ -68,7 +44,7 @@ def java() -> str:
     """
     path = shutil.which("java")
     # macOS has a /usr/bin/java that only says that there is no Java, so the version is asked for.
-    said = _output([path, "-version"]) if path else ""
+    said = output([path, "-version"]) if path else ""
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if path is None or found is None:
         raise LocalServerError("java_missing", f"java {_JAVA_RELEASE} or newer is not on PATH; {_JAVA_HELP}")
@@ -117,7 +93,7 @@ def fetch() -> Path:
         return directory
     check()
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(directory.with_name(f"{directory.name}.lock"), limit_s=_FETCH_LIMIT_S):
+    with locked(directory.with_name(f"{directory.name}.lock"), limit_s=_FETCH_LIMIT_S):
         if directory.is_dir():
             return directory
         # Whoever holds the lock is the only one fetching: what lies here was left by a fetch that was killed.
@@ -153,38 +129,6 @@ def _copy_dependencies(target: Path) -> None:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
         said = "\n".join(lines[:8]) or "(it said nothing)"
         raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{said}")
-
-
-@contextlib.contextmanager
-def _locked(path: Path, *, limit_s: float) -> Iterator[None]:
-    deadline_s = time.monotonic() + limit_s
-    with path.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline_s:
-                    message = f"another process has held {path} for {limit_s:.0f} s; end it, then repeat"
-                    raise LocalServerError("fetch_failed", message) from None
-                time.sleep(0.2)
-        yield
-
-
-def _output(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_PROBE_LIMIT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout
 
 
 def main(arguments: list[str]) -> int:

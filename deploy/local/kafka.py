@@ -12,9 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,18 +20,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from types import TracebackType
 from typing import IO, NoReturn, Self
 
 from deploy.local import jars, leash
+from deploy.local.cache import LocalServerError
 from deploy.local.coordinators import wait_until_ready
-from deploy.local.jars import LocalServerError
+from deploy.local.server import HOST, LocalServer, free_ports, is_free
 
-_HOST = "127.0.0.1"
 _COMMAND_PORT = 9092
-# Below the ports that systems hand out to outgoing connections (Linux from 32768): a client that tries to reconnect
-# while the broker is down could otherwise be given the broker's own port, and the broker could not come back.
-_FREE_PORTS = range(20_000, 32_000)
 # A start takes 4 s on two idle cores; a recovery after SIGKILL with hundreds of partitions on a busy machine a minute.
 _READY_LIMIT_S = 120.0
 _STOP_LIMIT_S = 30.0
@@ -49,16 +43,15 @@ class ForeignKafka:
     """Address clients connect to first, ``host:port``."""
 
 
-class LocalKafka:
+class LocalKafka(LocalServer):
     """One broker with a data directory of its own; made by ``start``, left by ``stop`` or as a context manager."""
 
     def __init__(self, directory: Path, port: int, controller_port: int, *, leashed: bool) -> None:
         """Name a broker without starting it; ``start`` is what callers want."""
-        self._directory = directory.absolute()
+        super().__init__(directory)
         self._port = port
         self._controller_port = controller_port
         self._leashed = leashed
-        self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def start(cls, directory: Path, *, port: int | None = None, leashed: bool = True) -> Self:
@@ -74,8 +67,8 @@ class LocalKafka:
                 ``port_taken``, ``broker_ended`` or ``not_ready``.
         """
         for _ in range(4):
-            ports = _free_ports(2) if port is None else (port, *_free_ports(1))
-            if not all(_is_free(number) for number in ports):
+            ports = free_ports(2) if port is None else (port, *free_ports(1))
+            if not all(is_free(number) for number in ports):
                 break
             broker = cls(directory, ports[0], ports[1], leashed=leashed)
             try:
@@ -91,57 +84,12 @@ class LocalKafka:
     @property
     def bootstrap(self) -> str:
         """Address clients connect to first, ``host:port``; the same after ``restart``."""
-        return f"{_HOST}:{self._port}"
+        return f"{HOST}:{self._port}"
 
     @property
     def log(self) -> Path:
         """File of what the broker writes: warnings and errors."""
         return self._directory / "broker.log"
-
-    @property
-    def pid(self) -> int:
-        """Process id of the broker, also of one that has ended."""
-        return self._started().pid
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL), as a power cut would end the process; its data stay."""
-        leash.kill(self._started())
-
-    def pause(self) -> None:
-        """Let it hang (SIGSTOP): connections stay open and nothing answers."""
-        leash.signal_group(self._started(), signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a paused broker go on (SIGCONT)."""
-        leash.signal_group(self._started(), signal.SIGCONT)
-
-    def stop(self) -> None:
-        """End it in good order (SIGTERM), or kill it when that takes longer than half a minute; once is enough."""
-        leash.end(self._started(), grace_s=_STOP_LIMIT_S)
-
-    def restart(self) -> None:
-        """Start it again on the same data and ports and wait until it is ready; one that still runs is stopped first.
-
-        Raises:
-            LocalServerError: as ``start``.
-        """
-        self.stop()
-        self._launch()
-
-    def __enter__(self) -> Self:
-        """Give the broker itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop it."""
-        self.stop()
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise LocalServerError("broker_ended", "the broker was never started; use LocalKafka.start")
-        return self._process
 
     def _launch(self) -> None:
         libraries = jars.fetch()
@@ -156,7 +104,7 @@ class LocalKafka:
             lock.truncate(0)
             template = Template((_FILES / "server.properties").read_text(encoding="utf-8"))
             ports = {"port": self._port, "controller_port": self._controller_port}
-            properties.write_text(template.substitute(host=_HOST, data=data, **ports), encoding="utf-8")
+            properties.write_text(template.substitute(host=HOST, data=data, **ports), encoding="utf-8")
             if not (data / "meta.properties").exists():
                 _format(command, properties, self.log)
             log_start = self.log.stat().st_size if self.log.exists() else 0
@@ -169,7 +117,7 @@ class LocalKafka:
             )
             json.dump({"pid": self._process.pid, "bootstrap": self.bootstrap}, lock)
         try:
-            wait_until_ready(self.bootstrap, limit_s=_READY_LIMIT_S, alive=self._is_alive)
+            wait_until_ready(self.bootstrap, limit_s=_READY_LIMIT_S, alive=self.is_alive)
         except BaseException as error:
             # Also on Ctrl-C: nobody else knows of a broker that did not become ready.
             leash.kill(self._process)
@@ -179,9 +127,6 @@ class LocalKafka:
             code = "port_taken" if "BindException" in said else error.code
             last = "\n".join(said.splitlines()[-5:])
             raise LocalServerError(code, f"{error}; the end of {self.log}:\n{last}") from error
-
-    def _is_alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
 
 
 @contextlib.contextmanager
@@ -262,21 +207,6 @@ def _lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _free_ports(count: int) -> tuple[int, ...]:
-    return tuple(number for number in random.sample(_FREE_PORTS, 200) if _is_free(number))[:count]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the broker does: a port whose old connections are still fading out is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-        return True
 
 
 class _OneLineParser(argparse.ArgumentParser):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 
 # Runs in the child before the command replaces it: a preexec_fn would run Python between fork and exec, which can hang
 # in a process that has threads. 1 is PR_SET_PDEATHSIG; a parent that died before the call is seen by the parent's id.

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.local import leash
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 
 # EX_TEMPFAIL of sysexits.h: a process asks to be started again.
 TRY_AGAIN = 75

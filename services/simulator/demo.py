@@ -24,7 +24,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from deploy.local import jars
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 from schemas.windows import date_ms, local_datetime
 from services.clock import Clock
 from services.simulator.board import Board, BoardReader

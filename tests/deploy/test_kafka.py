@@ -13,8 +13,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.structs import TopicPartition
 
+from deploy.local.cache import LocalServerError
 from deploy.local.coordinators import wait_until_ready
-from deploy.local.jars import LocalServerError
 from deploy.local.kafka import LocalKafka, broker, running, stop
 
 

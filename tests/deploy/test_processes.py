@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 from deploy.local.processes import TRY_AGAIN, Processes
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import kafka
-from deploy.local.jars import LocalServerError
+from deploy.local.cache import LocalServerError
 from deploy.local.processes import Processes
 from schemas.settings import Settings
 from services.simulator import stack
