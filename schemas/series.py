@@ -30,6 +30,14 @@ FIELDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(WINDOW_MEASUREMENTS, ("value", "present", "measured", "estimated", "missing", *STANDING)),
 }
 
+# Which bucket of InfluxDB holds a measurement; QINGYU_INFLUX_PREFIX stands before the bucket's name.
+BUCKETS: dict[str, tuple[str, ...]] = {
+    "raw": (READING,),
+    "hour": ("hour",),
+    "day": ("day", "month", "quarter", "year", ALARM, ENGINE, MEMBER),
+}
+BUCKET_OF = {measurement: bucket for bucket, measurements in BUCKETS.items() for measurement in measurements}
+
 ALARM_STATE = {"ok": 0.0, "pending": 1.0, "firing": 2.0, "established": 3.0, "withdrawn": 4.0}
 
 
