@@ -27,6 +27,8 @@ MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "findings": messages.Finding,
     "alarm.conditions": messages.Condition,
     "alarm.events": messages.AlarmEvent,
+    "delivery": messages.Delivery,
+    "delivery-read": messages.DeliveryRead,
     "engine": messages.Heartbeat,
     "rejected": messages.Rejected,
 }

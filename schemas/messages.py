@@ -141,6 +141,41 @@ class Finding(msgspec.Struct, omit_defaults=True):
     open: bool
 
 
+class Delivery(msgspec.Struct, omit_defaults=True):
+    """Topic `delivery`: what a recipient was told last, on a channel, of a group (now: of the alarm whose id it is).
+
+    `key` is the idempotency key (`id|seq`) that was sent. `outcome` is `delivered`, `refused` (for good, by the
+    channel), `given_up` (it failed for too long) or `dropped` (recipient or channel had ended); `told` is the condition
+    that was delivered last, None when nothing ever was; `attempts` counts those of this process; `at` [epoch ms] is
+    real time.
+    """
+
+    v: int
+    recipient: str
+    channel: str
+    group: str
+    alarm: str
+    seq: int
+    key: str
+    condition: str
+    outcome: str
+    reason: str
+    attempts: int
+    at: int
+    told: str | None = None
+
+
+class DeliveryRead(msgspec.Struct, omit_defaults=True):
+    """Topic `delivery`, key READ_KEY: up to which offset of each partition of `alarm.events` all is done.
+
+    `since` is what the first start chose: an event known before that instant [epoch ms] is never told.
+    """
+
+    v: int
+    since: int
+    offsets: dict[int, int]
+
+
 class Rejected(msgspec.Struct, omit_defaults=True):
     """Topic `rejected`: an input that cannot be used, as it came (or its sha256 when too large), and why.
 
@@ -189,6 +224,7 @@ class RegistryCommit(msgspec.Struct, omit_defaults=True):
 
 
 COMMIT_KEY = b"~commit"
+READ_KEY = b"~read"
 
 encode = msgspec.json.Encoder().encode
 decode_readings = msgspec.json.Decoder(Readings).decode
@@ -196,6 +232,8 @@ decode_reported = msgspec.json.Decoder(Reported).decode
 decode_calendar = msgspec.json.Decoder(CalendarDocument).decode
 decode_condition = msgspec.json.Decoder(Condition).decode
 decode_event = msgspec.json.Decoder(AlarmEvent).decode
+decode_delivery = msgspec.json.Decoder(Delivery).decode
+decode_delivery_read = msgspec.json.Decoder(DeliveryRead).decode
 decode_finding = msgspec.json.Decoder(Finding).decode
 decode_rejected = msgspec.json.Decoder(Rejected).decode
 decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode

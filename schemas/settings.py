@@ -1,6 +1,7 @@
 """Settings are what an installation chooses: environment variables `QINGYU_*`, each with a documented default."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,35 @@ class Settings(BaseSettings):
     secrets: Path = Field(
         default=Path("/run/secrets"),
         description="Folder of files that `secret:NAME` is looked up in, after the environment's QINGYU_SECRET_NAME.",
+    )
+    public: str = Field(
+        default="",
+        description="Address of the board as people reach it, for links in messages; empty: that of the api.",
+    )
+    smtp_host: str = Field(default="", description="Mail server that the notifier sends through; empty: none.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the mail server is spoken to: `starttls`, `tls` from the start, `none`."
+    )
+    smtp_user: str = Field(default="", description="User at the mail server; empty: no login.")
+    smtp_password: str = Field(
+        default="secret:smtp-password",
+        pattern=r"^secret:[a-z0-9][a-z0-9-]{0,39}$",
+        description="Name of the user's password, secret:NAME.",
+    )
+    smtp_from: str = Field(default="qingyu@localhost", description="Address that mails come from.")
+    smtp_from_name: str = Field(default="晴雨 Qingyu", description="Name that mails come from.")
+    notify_timeout_s: float = Field(
+        default=10.0, gt=0, description="A webhook or mail server must have answered after this, in seconds."
+    )
+    notify_retry_s: float = Field(
+        default=1.0, gt=0, description="Wait after the first failure of a delivery; it grows to 60 times this."
+    )
+    notify_give_up_s: float = Field(
+        default=86_400.0, gt=0, description="The notifier gives a delivery up that still fails after this."
+    )
+    notify_backlog_s: float = Field(
+        default=3600.0, ge=0, description="At its very first start the notifier says nothing of what was known before."
     )
     clock: str = Field(
         default="real", description="`real`, or START@RATE@WALL_START (RFC 3339 instants) for demo and tests."

@@ -6,6 +6,7 @@ from schemas.documents.envelope import API_VERSION, DatedId, DocumentKey, Entry,
 from schemas.documents.indicator import Indicator, Limit, Rule, Select, Threshold, Tier
 from schemas.documents.meter import DatedValue, Meter
 from schemas.documents.metric import Metric, MetricError, parse_metric
+from schemas.documents.notification import Channels, Mail, Recipient, Route, Scope, Webhook
 from schemas.documents.parse import KINDS, Document, Fault, canonical, load_document, parse_document
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, Industry, Park, Province
@@ -14,6 +15,7 @@ __all__ = [
     "API_VERSION",
     "KINDS",
     "Carrier",
+    "Channels",
     "City",
     "Coefficient",
     "County",
@@ -29,6 +31,7 @@ __all__ = [
     "Industry",
     "Key",
     "Limit",
+    "Mail",
     "Meter",
     "Metric",
     "MetricError",
@@ -36,13 +39,17 @@ __all__ = [
     "Park",
     "Product",
     "Province",
+    "Recipient",
     "Release",
+    "Route",
     "Rule",
+    "Scope",
     "Select",
     "Settings",
     "Source",
     "Threshold",
     "Tier",
+    "Webhook",
     "canonical",
     "load_document",
     "parse_document",

@@ -10,6 +10,7 @@ from schemas.documents.energy import Carrier, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
 from schemas.documents.indicator import Indicator, Limit, Rule
 from schemas.documents.meter import Meter
+from schemas.documents.notification import Recipient, Route
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, Industry, Park, Province
 
@@ -30,6 +31,8 @@ Document = (
     | Rule
     | Settings
     | Key
+    | Recipient
+    | Route
 )
 
 KINDS: dict[str, type[Document]] = {
@@ -49,6 +52,8 @@ KINDS: dict[str, type[Document]] = {
     "rule": Rule,
     "settings": Settings,
     "key": Key,
+    "recipient": Recipient,
+    "route": Route,
 }
 
 # pydantic's names of errors that have one of ours; what is not here is bad_value, our own codes pass through.

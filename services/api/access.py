@@ -66,8 +66,11 @@ class Reader:
         return {one.id for one in self.snapshot.sources.values() if self.sees(f"enterprise/{one.enterprise}")}
 
     def sees_document(self, document: Document) -> bool:
-        """Return whether a document may be shown; what is not about somebody else's own may, except keys."""
-        if document.kind == "key":
+        """Return whether a document may be shown; what is not about somebody else's own may.
+
+        Keys, and who is told of what and where (addresses of people), are for operators.
+        """
+        if document.kind in ("key", "recipient", "route"):
             return self.principal.role == "operator"
         if self.sees_all:
             return True

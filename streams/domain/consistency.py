@@ -24,7 +24,9 @@ from schemas.documents import (
     Park,
     Product,
     Release,
+    Route,
     Rule,
+    Scope,
     Select,
     Source,
     parse_metric,
@@ -80,10 +82,10 @@ def references(document: Document) -> Iterator[Reference]:
             yield from always(path, "carrier", found.carrier)
             yield from always(path, "product", found.product)
 
-    def select(found: Select | None) -> Iterator[Reference]:
+    def select(found: Select | Scope | None) -> Iterator[Reference]:
         if found is not None:
             for place, id_ in enumerate(found.id or ()):
-                yield from always(f"spec.select.id.{place}", found.kind, id_, covered=False)
+                yield from always(f"spec.select.id.{place}", found.kind or "", id_, covered=False)
             if found.in_ is not None:
                 yield from always("spec.select.in", *parse_entity(found.in_), covered=False)
 
@@ -127,6 +129,17 @@ def references(document: Document) -> Iterator[Reference]:
         role, subject = document.spec.role, document.spec.subject
         kind, id_ = parse_entity(subject) if role == "viewer" else (role, subject)
         yield from always("spec.subject", kind, id_, covered=False)
+    elif isinstance(document, Route):
+        # Who or what has ended is passed over by a route, so it need not be taken out of it.
+        yield from select(document.spec.select)
+        named = (
+            ("rules", "rule", document.spec.rules),
+            ("limits", "limit", document.spec.limits),
+            ("recipients", "recipient", document.spec.recipients),
+        )
+        for path, kind, ids in named:
+            for place, id_ in enumerate(ids):
+                yield from always(f"spec.{path}.{place}", kind, id_, covered=False)
 
 
 def check_references(document: Document, documents: Documents, unreadable: frozenset[DocumentKey]) -> Iterator[Problem]:

@@ -33,6 +33,11 @@ TERRITORIES = """
 {apiVersion: qingyu/v1, kind: limit, id: steel-limit, valid_from: 2018-01-01,
  spec: {indicator: steel-intensity, tiers: [{id: limit, max: "94"}], source: demo,
         select: {kind: enterprise, id: [bz-steel]}}}
+---
+{apiVersion: qingyu/v1, kind: recipient, id: duty-room, valid_from: 2018-01-01,
+ spec: {channels: {mail: {address: duty@city.example}}}}
+---
+{apiVersion: qingyu/v1, kind: route, id: everything, valid_from: 2018-01-01, spec: {recipients: [duty-room]}}
 """
 
 

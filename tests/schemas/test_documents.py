@@ -74,6 +74,8 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "rule",
             "settings",
             "key",
+            "recipient",
+            "route",
         ]
     )
 
