@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.documents.fields import duration_ms
 from schemas.topics import Topic
+
+FOREVER = "forever"
 
 
 class Settings(BaseSettings):
@@ -102,6 +105,18 @@ class Settings(BaseSettings):
     failpoint: str = Field(
         default="", description="For tests of failure: NAME or NAME@N, the process kills itself there."
     )
+
+    @field_validator("raw_retention")
+    @classmethod
+    def _is_retention(cls, text: str) -> str:
+        if text != FOREVER and duration_ms(text) < 3_600_000:
+            raise ValueError(f"{text!r} is less than the hour that InfluxDB keeps points at least")
+        return text
+
+    @property
+    def raw_retention_ms(self) -> int | None:
+        """How long bucket `raw` keeps readings [ms]; None: for ever."""
+        return None if self.raw_retention == FOREVER else duration_ms(self.raw_retention)
 
     def topic(self, topic: Topic) -> str:
         """Return the full name of a topic."""

@@ -8,28 +8,16 @@ import json
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import cast
 
-from schemas.messages import AlarmEvent, Condition, Finding
 from schemas.series import ALARM, ENGINE, FIELDS, MEMBER, READING, TAGS, WINDOW_MEASUREMENTS, Point
 from schemas.windows import WINDOW_KINDS, WindowKind
 from streams.stores import lists
-from streams.stores.series import (
-    AlarmPoint,
-    AlarmsPage,
-    Entry,
-    Move,
-    Read,
-    ReadingPoint,
-    Receipt,
-    RejectedPage,
-    StoreError,
-    WindowPoint,
-)
+from streams.stores.lists_file import ListsFile
+from streams.stores.series import AlarmPoint, Entry, Move, ReadingPoint, WindowPoint, known, window_point
 from streams.stores.store_file import StoreFile
 
 VERSION = 3
@@ -73,15 +61,7 @@ _UPSERTS = {measurement: _upsert(measurement) for measurement in _KEYS}
 _WINDOW_COLUMNS = "time_ms, value, present, measured, estimated, missing, settled, revised"
 
 
-def _window_point(row: Sequence[float | None]) -> WindowPoint:
-    time_ms, value, present, measured, estimated, missing, settled, revised = row
-    if not measured and not estimated and not missing:
-        measured = estimated = missing = None
-    seen = value if present else None
-    return WindowPoint(cast("int", time_ms), seen, measured, estimated, missing, bool(settled), bool(revised))
-
-
-class EmbeddedStore:
+class EmbeddedStore(ListsFile):
     """SeriesStore and Listing in the file at `path`; may be shared by threads.
 
     Each call ends within `limit_s` seconds (a write may wait 5 s more for another writer). `page_limit` bounds the
@@ -89,7 +69,7 @@ class EmbeddedStore:
     """
 
     def __init__(self, path: Path, *, limit_s: float = 30.0, page_limit: int | None = None) -> None:
-        self._file = StoreFile(path, SCHEMA, VERSION, limit_s=limit_s, page_limit=page_limit)
+        super().__init__(StoreFile(path, SCHEMA, VERSION, limit_s=limit_s, page_limit=page_limit))
         self._numbers: dict[tuple[str, str], int] = {}
         self._epoch = ""
         self._write_lock = threading.Lock()
@@ -117,11 +97,11 @@ class EmbeddedStore:
         """Return a range of a metric; see SeriesStore."""
         with self._file.reading() as connection:
             rows = connection.execute(
-                f'SELECT {_WINDOW_COLUMNS} FROM "{_known(window)}" JOIN series ON id = series '
+                f'SELECT {_WINDOW_COLUMNS} FROM "{known(window)}" JOIN series ON id = series '
                 "WHERE first = ? AND second = ? AND time_ms >= ? AND time_ms < ? ORDER BY time_ms",
                 (entity, metric, from_ms, to_ms),
             )
-            return [_window_point(row) for row in rows]
+            return [window_point(*row) for row in rows]
 
     def cross_section(
         self, window: WindowKind, start_ms: int, entities: Collection[str], metrics: Collection[str]
@@ -130,12 +110,12 @@ class EmbeddedStore:
         chosen = json.dumps(sorted(entities)), json.dumps(sorted(metrics))
         with self._file.reading() as connection:
             rows = connection.execute(
-                f'SELECT first, second, {_WINDOW_COLUMNS} FROM "{_known(window)}" JOIN series ON id = series '
+                f'SELECT first, second, {_WINDOW_COLUMNS} FROM "{known(window)}" JOIN series ON id = series '
                 "WHERE id IN (SELECT series.id FROM json_each(?) AS entity CROSS JOIN json_each(?) AS metric "
                 "JOIN series ON first = entity.value AND second = metric.value) AND time_ms = ?",
                 (*chosen, start_ms),
             )
-            return {(row[0], row[1]): _window_point(row[2:]) for row in rows}
+            return {(row[0], row[1]): window_point(*row[2:]) for row in rows}
 
     def latest(self, entity: str, metric: str) -> dict[WindowKind, WindowPoint]:
         """Return the newest point of each window kind; see SeriesStore."""
@@ -152,7 +132,7 @@ class EmbeddedStore:
                         number,
                     ).fetchone()
                     if row is not None:
-                        found[window] = _window_point(row)
+                        found[window] = window_point(*row)
                         break
         return found
 
@@ -198,69 +178,6 @@ class EmbeddedStore:
         """Make the file's tables anew; see SeriesStore."""
         with self._file.writing() as connection:
             self._file.create(connection)
-
-    def close(self) -> None:
-        """Close all connections; see SeriesStore."""
-        self._file.close()
-
-    def offsets(self) -> Mapping[tuple[str, int], Read]:
-        """Return what was read; see Listing."""
-        try:
-            with self._file.reading() as connection:
-                return lists.offsets(connection)
-        except StoreError as error:
-            if error.code == "store_absent":
-                return {}
-            raise
-
-    def conditions(
-        self,
-        *,
-        entities: Collection[str] | None = None,
-        rule: str | None = None,
-        condition: str | None = None,
-        from_ms: int | None = None,
-        to_ms: int | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> AlarmsPage:
-        """Return alarms; see Listing."""
-        with self._file.reading() as connection:
-            return lists.conditions(
-                connection, lists.AlarmFilter(entities, rule, condition, from_ms, to_ms), after, limit
-            )
-
-    def condition(self, id_: str) -> Condition | None:
-        """Return one alarm; see Listing."""
-        with self._file.reading() as connection:
-            return lists.condition(connection, id_)
-
-    def events(self, id_: str) -> list[AlarmEvent]:
-        """Return an alarm's transitions; see Listing."""
-        with self._file.reading() as connection:
-            return lists.events(connection, id_)
-
-    def rejected(
-        self,
-        *,
-        sources: Collection[str] | None = None,
-        code: str | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> RejectedPage:
-        """Return rejected inputs; see Listing."""
-        with self._file.reading() as connection:
-            return lists.rejected(connection, sources, code, after, limit)
-
-    def receipts(self, batch: str) -> list[Receipt]:
-        """Return a batch's receipts; see Listing."""
-        with self._file.reading() as connection:
-            return lists.receipts(connection, batch)
-
-    def findings(self, enterprise: str, *, open_only: bool = True, limit: int = 100) -> list[Finding]:
-        """Return an enterprise's findings; see Listing."""
-        with self._file.reading() as connection:
-            return lists.findings(connection, enterprise, open_only, limit)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -312,9 +229,3 @@ class EmbeddedStore:
             ).fetchone()
         self._numbers[first, second] = found[0]
         return found[0]
-
-
-def _known(window: WindowKind) -> WindowKind:
-    if window not in WINDOW_KINDS:
-        raise ValueError(f"{window!r} is no window kind; one of {', '.join(WINDOW_KINDS)}")
-    return window

@@ -7,4 +7,9 @@ from streams.stores.series import Store
 
 def open_store(settings: Settings) -> Store:
     """Return the store that the settings name; nothing is written before it is used."""
+    if settings.store == "influx":
+        # Who keeps an embedded file has no use for its libraries.
+        from streams.stores.influx import InfluxStore
+
+        return InfluxStore(settings)
     return EmbeddedStore(settings.store_path)

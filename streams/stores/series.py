@@ -10,19 +10,23 @@ from typing import Any, NamedTuple, Protocol
 
 from schemas.messages import AlarmEvent, Condition, Finding, Rejected
 from schemas.series import Point
-from schemas.windows import WindowKind
+from schemas.windows import WINDOW_KINDS, WindowKind
 
 
 class StoreError(Exception):
-    """The store could not do it, nothing of the call was written; `code` is stable, the text says what to do.
+    """The store could not do it; `code` is stable, the text says what to do. No read offset was moved.
+
+    Points of the call may be there already where the points are kept by a server: the same call again changes nothing.
+    `wait_s`: how long the store asks to be left alone [s].
 
     Codes: `store_absent store_full store_busy store_timeout store_damaged store_version store_unwritable
-    store_moved store_failed`.
+    store_away store_denied store_moved store_failed`.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, wait_s: float = 0.0) -> None:
         super().__init__(message)
         self.code = code
+        self.wait_s = wait_s
 
 
 class CursorError(ValueError):
@@ -42,6 +46,30 @@ class WindowPoint(NamedTuple):
     missing: float | None
     settled: bool
     revised: bool = False
+
+
+def known(window: WindowKind) -> WindowKind:
+    """Return a window kind; raise ValueError when there is none of this name."""
+    if window not in WINDOW_KINDS:
+        raise ValueError(f"{window!r} is no window kind; one of {', '.join(WINDOW_KINDS)}")
+    return window
+
+
+def window_point(
+    start_ms: int,
+    value: float | None,
+    present: float | None,
+    measured: float | None,
+    estimated: float | None,
+    missing: float | None,
+    settled: float | None,
+    revised: float | None,
+) -> WindowPoint:
+    """Return what the fields of a stored point mean; None: a field was never written."""
+    if not measured and not estimated and not missing:
+        measured = estimated = missing = None
+    seen = value if present else None
+    return WindowPoint(start_ms, seen, measured, estimated, missing, bool(settled), bool(revised))
 
 
 class ReadingPoint(NamedTuple):

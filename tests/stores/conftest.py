@@ -1,29 +1,38 @@
-"""The stores that the shared suite runs on."""
+"""The stores that the shared suites run on: the embedded file, and a real InfluxDB with buckets of the test alone."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from streams.stores.embedded import EmbeddedStore
+from schemas.settings import Settings
+from streams.stores.opening import open_store
+from streams.stores.series import Store
+from tests.influx_buckets import influx_settings, removing
+
+Reopen = Callable[[], Store]
 
 
-@pytest.fixture(params=["embedded"])
-def reopen(tmp_path: Path) -> Iterator[Callable[[], EmbeddedStore]]:
+@pytest.fixture(params=["embedded", "influx"])
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
     """Open the one store of this test once more, as another process would."""
-    opened: list[EmbeddedStore] = []
+    with contextlib.ExitStack() as stack:
+        settings = Settings(store=str(tmp_path / "series.sqlite"))
+        if request.param == "influx":
+            settings = influx_settings(request.getfixturevalue("influx"), tmp_path)
+            stack.enter_context(removing(settings))
 
-    def again() -> EmbeddedStore:
-        opened.append(EmbeddedStore(tmp_path / "series.sqlite", limit_s=10))
-        return opened[-1]
+        def again() -> Store:
+            found = open_store(settings)
+            stack.callback(found.close)
+            return found
 
-    yield again
-    for store in opened:
-        store.close()
+        yield again
 
 
 @pytest.fixture
-def store(reopen: Callable[[], EmbeddedStore]) -> EmbeddedStore:
+def store(reopen: Reopen) -> Store:
     """A new, empty series store."""
     found = reopen()
     found.drop_all()
