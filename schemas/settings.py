@@ -102,6 +102,22 @@ class Settings(BaseSettings):
     body_limit: int = Field(default=8 << 20, description="Largest request body in bytes, as sent.")
     decoded_limit: int = Field(default=32 << 20, description="Largest request body in bytes, after decompression.")
     tick_s: float = Field(default=10.0, gt=0, description="Seconds of wall time between two ticks.")
+    grafana: str = Field(
+        default="http://127.0.0.1:3000", description="Address of the Grafana that `qingyu dashboards push` writes to."
+    )
+    grafana_token: SecretStr | None = Field(
+        default=None, description="Token of a service account of that Grafana; data sources need the role Admin."
+    )
+    grafana_influx: str = Field(
+        default="", description="Address of InfluxDB as Grafana reaches it; empty: QINGYU_INFLUX."
+    )
+    grafana_influx_token: SecretStr | None = Field(
+        default=None, description="Token of InfluxDB for Grafana: one that may only read the buckets."
+    )
+    grafana_hook: str = Field(
+        default="", description="Address that Grafana sends alerts to by POST; empty: no contact point is made."
+    )
+    grafana_hook_token: SecretStr | None = Field(default=None, description="Bearer token that goes with them.")
     failpoint: str = Field(
         default="", description="For tests of failure: NAME or NAME@N, the process kills itself there."
     )
