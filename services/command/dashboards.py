@@ -1,7 +1,8 @@
 """`qingyu dashboards`: the files of Grafana written, and brought into a Grafana that somebody already has."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +10,9 @@ from schemas.settings import Settings
 from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, say, say_json
 
 app = typer.Typer(no_args_is_help=True, help="Dashboards and alert rules of Grafana.")
+
+if TYPE_CHECKING:
+    from services.provision.push import Wanted
 
 CheckOption = Annotated[bool, typer.Option("--check", help="Change nothing; exit status 1 when something differs.")]
 
@@ -75,7 +79,7 @@ def push(
                         change.mend()
                     except GrafanaError as error:
                         raise CommandError(f"{change.what}: {error}") from error
-                if found and (left := [str(change) for change in changes(port, _settled(wanted))]):
+                if found and (left := [str(change) for change in changes(port, replace(wanted, renew=False))]):
                     lines = [f"Grafana did not keep: {line}" for line in left]
                     raise CommandError(*lines, body={"grafana": version, "not_kept": left})
             if silent := unhealthy(port, wanted):
@@ -97,7 +101,7 @@ def push(
     say(f"Grafana {version}: {len(done)} changed")
 
 
-def _wanted(settings: Settings, renew: bool):
+def _wanted(settings: Settings, renew: bool) -> "Wanted":
     from services.provision.push import Wanted
 
     token = settings.grafana_influx_token
@@ -114,12 +118,6 @@ def _wanted(settings: Settings, renew: bool):
         hook_token=settings.grafana_hook_token.get_secret_value() if settings.grafana_hook_token else "",
         renew=renew,
     )
-
-
-def _settled(wanted):
-    from dataclasses import replace
-
-    return replace(wanted, renew=False)
 
 
 def _token(settings: Settings) -> str:
