@@ -1,7 +1,8 @@
 """The api's application: its routes put together with the registry it follows, the store it reads and its clock."""
 
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,18 @@ from services import health
 from services.api import entities, figures, listings, registry, series
 from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
+from services.console import mounting as board
 from services.http import problem
 from services.http.problem import Problem, unavailable
+from services.http.streaming import StreamingServer
 from streams.stores.opening import open_store
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 from streams.stores.series import CursorError, Store, StoreError
 
 # An open request may be a large set; after this it is cut off, and Kafka has the set whole or not at all.
 STOP_LIMIT_S = 20
+# The exit status when the port is taken.
+NOT_STARTED = 3
 DESCRIPTION = """Registry, series, alarms and what became of inputs.
 
 Send `Authorization: Bearer TOKEN`. An operator sees everything, a viewer a territory and its members, an enterprise its
@@ -58,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            feeds.close()
             await api.writer.stop()
             await follower.stop()
             api.store.close()
@@ -74,20 +80,27 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (registry.router, series.router, entities.router, listings.router):
         app.include_router(router, dependencies=key)
     app.include_router(health.router(ready))
+    feeds = board.install(app)
     app.add_middleware(figures.Counting)
     return app
 
 
 def serve(settings: Settings) -> None:
     """Run the api until it is told to stop (SIGINT, SIGTERM)."""
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.api_port,
         access_log=False,
         log_config=None,
         timeout_graceful_shutdown=STOP_LIMIT_S,
     )
+    server = StreamingServer(config, app.state.feeds.close)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
 
 
 def _install_store_errors(app: FastAPI) -> None:

@@ -79,13 +79,13 @@ def _watch_of_rule(rule: RuleView) -> Watch:
 
 def _watch_of_limit(limit: LimitView, window: WindowKind) -> Watch:
     steps = tuple(
-        Step(tier.id, Bound("gt", tier.max * MICRO, tier.text), tier.severity or _gravity(place, len(limit.tiers)))
+        Step(tier.id, Bound("gt", tier.max * MICRO, tier.text), tier.severity or gravity(place, len(limit.tiers)))
         for place, tier in enumerate(limit.tiers)
     )
     return Watch(limit.id, limit.version, "ind." + limit.indicator, window, window, limit.unit, steps, None)
 
 
-def _gravity(place: int, tiers: int) -> str:
+def gravity(place: int, tiers: int) -> str:
     """Return how grave it is to pass a tier: the last is critical, the one before a warning, any earlier a notice."""
     return _GRAVITY[max(0, len(_GRAVITY) - tiers + place)]
 
