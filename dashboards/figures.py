@@ -7,7 +7,6 @@ from schemas.windows import WindowKind
 ENERGY_CV, ENERGY_EQ, CO2 = "energy.cv", "energy.eq", "co2.total"
 CO2_SOURCES = {
     "co2.fuel": "燃料 Fuel",
-    "co2.process": "过程 Process",
     "co2.power": "电力 Electricity",
     "co2.heat": "热力 Heat",
 }
