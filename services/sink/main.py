@@ -25,7 +25,11 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, sink.stop)
     with HealthServer(settings.host, settings.metrics_port, sink.state) as health:
-        _log.info("sink started", store=str(settings.store_path), metrics_port=health.port)
+        _log.info(
+            "sink started",
+            store=settings.influx if settings.store == "influx" else str(settings.store_path),
+            metrics_port=health.port,
+        )
         try:
             await sink.run()
         finally:

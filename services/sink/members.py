@@ -1,10 +1,13 @@
 """Members are the enterprises of each territory at present, as points of measurement `member` for dashboards."""
 
+import re
+
 from schemas.documents import City, County, DocumentKey, Industry, Park, Province
 from schemas.ids import Entity
 from schemas.series import MEMBER, Point
 from streams.domain.registry import Snapshot
 
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _TERRITORIES = (Park, County, City, Province, Industry)
 
 
@@ -19,6 +22,10 @@ def member_points(snapshot: Snapshot, now_ms: int) -> list[Point]:
 
 
 def name_of(snapshot: Snapshot, enterprise: str) -> str:
-    """Return an enterprise's Chinese name, else its English one, else its id."""
+    """Return an enterprise's Chinese name, else its English one, else its id; on one line and without backslashes.
+
+    A name is a tag here, and no store takes every character in a tag.
+    """
     document = snapshot.documents.get(DocumentKey("enterprise", enterprise))
-    return (document and (document.name.zh or document.name.en)) or enterprise
+    name = (document and (document.name.zh or document.name.en)) or ""
+    return _UNFIT.sub(" ", name).replace("\\", "＼").strip() or enterprise

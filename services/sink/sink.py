@@ -114,6 +114,7 @@ class Sink:
         except StoreError as error:
             # The store was dropped, or someone else writes it: go on from where it stands now.
             self._refused(error)
+            self._members = None
             await self._connect()
         except (KafkaError, TimeoutError, OSError) as error:
             self._reader.lost(error)
@@ -177,10 +178,10 @@ class Sink:
                 if error.code == "store_moved":
                     raise
                 self._refused(error)
+                await self._back_off(attempt, error.wait_s)
             else:
                 self._trouble = ""
                 return True
-            await self._back_off(attempt)
             attempt += 1
             if self._stopping.is_set():
                 return False
@@ -191,10 +192,11 @@ class Sink:
             # Nothing is in hand here, so what was passed without a record (the marks of transactions) is done too.
             progress.wrote(one, await self._reader.position(one))
         await self._reader.ask_ends()
-        if time.monotonic() - self._refreshed >= REFRESH_S:
-            moves = await self._moves(
-                {one: part.unread_since_ms or 0 for one, part in progress.partitions.items() if not part.lag}
-            )
+        idle = {one: part for one, part in progress.partitions.items() if not part.lag}
+        # At the end of what it read through it says so at once, for those who wait for it.
+        behind = not progress.lag and any(part.stored != part.written for part in idle.values())
+        if behind or time.monotonic() - self._refreshed >= REFRESH_S:
+            moves = await self._moves({one: part.unread_since_ms or 0 for one, part in idle.items()})
             if await self._keep((), (), moves):
                 self._moved(moves)
                 await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
@@ -240,8 +242,8 @@ class Sink:
         self._trouble = trouble
         self._figures.refused(error.code)
 
-    async def _back_off(self, attempt: int) -> None:
-        await self._pause(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0))
+    async def _back_off(self, attempt: int, least_s: float = 0.0) -> None:
+        await self._pause(max(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0), least_s))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -12,7 +12,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -98,14 +97,16 @@ class InfluxStore(ListsFile):
         tags = TAGS[MEMBER]
         with self._writing() as connection:
             lists.put(connection, self._send(connection, lines))
-            [found] = self._ask(f"SELECT {influxql.columns(['value'], tags)} FROM {self._from(MEMBER)}")
+            [found] = self._server.query(f"SELECT {influxql.columns(['value'], tags)} FROM {self._from(MEMBER)}")
             present = {tuple(row[2:]) for series in found for row in series.rows}
             for gone in sorted(present - {point.tags for point in points}):
                 self._server.delete(self._bucket(MEMBER), MEMBER, dict(zip(tags, gone, strict=True)))
 
     def series(self, entity: str, metric: str, window: WindowKind, from_ms: int, to_ms: int) -> list[WindowPoint]:
         """Return a range of a metric; see SeriesStore."""
-        [found] = self._ask(f"{self._select_windows(window, entity, metric)} AND {influxql.between(from_ms, to_ms)}")
+        [found] = self._server.query(
+            f"{self._select_windows(window, entity, metric)} AND {influxql.between(from_ms, to_ms)}"
+        )
         return [window_point(*row) for series in found for row in series.rows]
 
     def cross_section(
@@ -114,7 +115,7 @@ class InfluxStore(ListsFile):
         """Return one window of many series; see SeriesStore."""
         if not entities or not metrics:
             return {}
-        [found] = self._ask(
+        [found] = self._server.query(
             f"SELECT {influxql.columns(_WINDOW_FIELDS, ('entity', 'metric'))} FROM {self._from(known(window))} "
             f"WHERE {influxql.one_of('entity', entities)} AND {influxql.one_of('metric', metrics)} "
             f"AND {influxql.between(start_ms, start_ms + 1)}"
@@ -130,14 +131,14 @@ class InfluxStore(ListsFile):
             for condition in ("AND present = 1", "")
         ]
         found: dict[WindowKind, WindowPoint] = {}
-        for number, answer in enumerate(self._ask("; ".join(asked))):
+        for number, answer in enumerate(self._server.query(*asked)):
             for series in answer:
                 found.setdefault(WINDOW_KINDS[number // 2], window_point(*series.rows[0]))
         return found
 
     def readings(self, meter: str, from_ms: int, to_ms: int) -> list[ReadingPoint]:
         """Return a meter's readings; see SeriesStore."""
-        [found] = self._ask(
+        [found] = self._server.query(
             f"SELECT {influxql.columns(FIELDS[READING], ('rev',))} FROM {self._from(READING)} "
             f"WHERE meter = {influxql.string(meter)} AND {influxql.between(from_ms, to_ms)}"
         )
@@ -153,7 +154,7 @@ class InfluxStore(ListsFile):
         """Return evaluations; see SeriesStore."""
         wanted = {"entity": entity, "rule": rule}
         where = [f"{tag} = {influxql.string(value)}" for tag, value in wanted.items() if value]
-        [found] = self._ask(
+        [found] = self._server.query(
             f"SELECT {influxql.columns(_ALARM_FIELDS, ('entity', 'rule'))} FROM {self._from(ALARM)} "
             f"WHERE {' AND '.join([*where, influxql.between(from_ms, to_ms)])}"
         )
@@ -162,7 +163,7 @@ class InfluxStore(ListsFile):
 
     def heartbeats(self) -> dict[str, tuple[int, float | None]]:
         """Return the newest heartbeats; see SeriesStore."""
-        [found] = self._ask(
+        [found] = self._server.query(
             f"SELECT {influxql.columns(FIELDS[ENGINE])} FROM {self._from(ENGINE)} "
             "GROUP BY process ORDER BY time DESC LIMIT 1"
         )
@@ -170,7 +171,7 @@ class InfluxStore(ListsFile):
 
     def members(self, group: str) -> list[tuple[str, str]]:
         """Return a group's members; see SeriesStore."""
-        [found] = self._ask(
+        [found] = self._server.query(
             f"SELECT {influxql.columns(['value'], ('entity', 'name'))} FROM {self._from(MEMBER)} "
             f'WHERE "group" = {influxql.string(group)}'
         )
@@ -289,6 +290,3 @@ class InfluxStore(ListsFile):
             f"SELECT {influxql.columns(_WINDOW_FIELDS)} FROM {self._from(known(window))} "
             f"WHERE entity = {influxql.string(entity)} AND metric = {influxql.string(metric)}"
         )
-
-    def _ask(self, text: str) -> list[list[Any]]:
-        return self._server.query(text)

@@ -32,6 +32,7 @@ _ADVICE = {
 }
 # What a server says whose disk or memory is full, of whatever line.
 _FULL = ("cache-max-memory-size", "no space left", "disk full", "quota exceeded")
+_NOT_EXECUTED = "not executed"
 _REFUSALS = {400: "invalid", 413: "request too large", 422: "unprocessable entity"}
 
 
@@ -83,14 +84,17 @@ class InfluxServer:
             return Verdict(answer.status_code, words)
         raise self._fault(answer, words)
 
-    def query(self, text: str) -> list[list[influxql.Series]]:
-        """Return the series of each statement of an InfluxQL query; raise StoreError."""
-        answer = self._request("POST", "/query", data={"q": text, "epoch": "ms"})
+    def query(self, *statements: str) -> list[list[influxql.Series]]:
+        """Return the series of each statement of InfluxQL; raise StoreError."""
+        answer = self._request("POST", "/query", data={"q": "; ".join(statements), "epoch": "ms"})
         if answer.status_code != 200:
             raise self._fault(answer, _words(answer))
         try:
             return influxql.rows_of(answer.content)
         except influxql.QueryError as error:
+            if str(error) == _NOT_EXECUTED and len(statements) > 1:
+                # The reason is left out where one fault ends several statements.
+                return [*self.query(statements[0]), *self.query(*statements[1:])]
             absent = "database not found" in str(error)
             raise self._error("store_absent" if absent else "store_failed", str(error)) from error
         except ValueError as error:

@@ -79,9 +79,9 @@ def columns(fields: Sequence[str], tags: Sequence[str] = ()) -> str:
 def rows_of(body: bytes) -> list[list[Series]]:
     """Return the series of each statement of an answer; raise QueryError, or ValueError when it is no answer."""
     answer = _decode(body)
-    for error in (answer.error, *(result.error for result in answer.results)):
-        if error:
-            raise QueryError(error)
+    # One statement's fault ends the others, which then say no more than that.
+    if errors := {each: None for each in (answer.error, *(result.error for result in answer.results)) if each}:
+        raise QueryError("; ".join(errors))
     return [
         [
             Series(one.tags, [[int(row[0]), *row[1:]] for row in one.values if isinstance(row[0], float)])
