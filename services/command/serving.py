@@ -23,6 +23,7 @@ class Role(StrEnum):
     WORKER = "worker"
     TERRITORY = "territory"
     SINK = "sink"
+    NOTIFIER = "notifier"
     TICKER = "ticker"
 
 
@@ -81,6 +82,8 @@ def _serve_of(role: Role) -> Callable[[Settings], None]:
         return _with_health(TerritoryWorker)
     elif role is Role.SINK:
         from services.sink.main import serve as found
+    elif role is Role.NOTIFIER:
+        from services.notifier.main import serve as found
     else:
         from services.ticker.ticker import serve as found
     return found

@@ -44,7 +44,10 @@ _SCRIPT = f"""setInterval(() => {{
 }}, {REFRESH_S * 1000});
 """
 # The page needs nothing but itself; what mails bring along is shown, never fetched or run.
-_POLICY = "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; frame-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,289 @@
+"""The notifier on real servers: what is said arrives, whatever the other side does, and is not said again."""
+
+import email.utils
+import hashlib
+import hmac
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.kafka import ForeignKafka, LocalKafka
+from schemas.messages import READ_KEY, decode_delivery_read
+from schemas.topics import ALARM_EVENTS, DELIVERY
+from services.simulator.mail_server import MailServer
+from tests.notifier.conftest import (
+    SECRET,
+    SECRETS,
+    Behaviour,
+    House,
+    Mailbox,
+    Receiver,
+    body_of,
+    document,
+    event,
+    hook,
+    key_of_event,
+    mailed,
+    now_ms,
+    records,
+    say,
+    settings_of,
+    start_house,
+    until,
+)
+from tests.running import read
+from tests.sink.conftest import send
+
+HOUR_MS = 3_600_000
+PLAIN = (
+    "works",
+    "order",
+    "slow",
+    "hung",
+    "flaky",
+    "gone",
+    "moved",
+    "limited",
+    "poison",
+    "ended",
+    "early",
+    "late",
+    "bad",
+)
+
+
+@pytest.fixture(scope="module")
+def house(
+    kafka: LocalKafka | ForeignKafka, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
+    """One installation for the module; each test has an enterprise, a recipient and a route of its own."""
+    folder = tmp_path_factory.mktemp("secrets")
+    mailbox = Mailbox()
+    documents = [one for name in PLAIN for one in hook(receiver, name)]
+    documents += hook(receiver, "secretive", "secret:later")
+    documents += mailed("chinese", "zh", "duty@city.example") + mailed("english", "en", "manager@works.example")
+    documents += mailed("unknown", "en", "nobody@works.example") + mailed("down", "en", "down@works.example")
+    documents += [document("enterprise", "lonely", {})]
+    with pytest.MonkeyPatch.context() as patch, MailServer(mailbox) as server:
+        for name, value in SECRETS.items():
+            patch.setenv(name, value)
+        settings = settings_of(kafka, server.port, folder)
+        found = start_house(settings, receiver, mailbox, server, documents)
+        # Before the very first start: one event of two hours ago, one of ten minutes ago.
+        say(settings, event("early", known=now_ms() - 2 * HOUR_MS), event("late", known=now_ms() - HOUR_MS // 6))
+        found.running.start()
+        yield found
+        found.running.stop()
+
+
+def test_a_webhook_carries_the_event_signed_as_the_page_says(house: House) -> None:
+    said = event("works")
+    house.say(said)
+    (call,) = house.calls("works", 1)
+
+    timestamp, signature = call.headers["qingyu-timestamp"], call.headers["qingyu-signature"]
+    digest = hmac.new(SECRET.encode(), timestamp.encode() + b"." + call.body, hashlib.sha256).hexdigest()
+    assert signature == f"v1={digest}"
+    assert abs(int(timestamp) - time.time()) < 60
+    assert call.key == key_of_event(said)
+    assert call.headers["content-type"] == "application/json; charset=utf-8"
+    body = body_of(call)
+    assert (body["v"], body["type"], body["key"], body["recipient"]) == (1, "alarm.event", call.key, "works")
+    assert body["title"]["zh"] == "严重告警：企业works 粗钢单位产品能耗 97.235 kgce/t（限值 94 kgce/t）"
+    assert body["title"]["en"] == "Critical: Works works, Energy per tonne of steel 97.235 kgce/t (limit 94 kgce/t)"
+    assert body["links"]["alarm"] == f"https://board.city.example/v1/alarms/{said.id}"
+    assert (body["event"]["id"], body["event"]["seq"], body["event"]["from"]) == (said.id, 1, None)
+    recorded = house.outcome("works", "delivered")
+    assert (recorded.key, recorded.channel, recorded.told, recorded.attempts) == (call.key, "webhook", "firing", 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "subject", "word"),
+    [
+        (
+            "chinese",
+            "duty@city.example",
+            "[晴雨] 严重告警：企业chinese 粗钢单位产品能耗 97.235 kgce/t（限值 94 kgce/t）",
+            "限值",
+        ),
+        (
+            "english",
+            "manager@works.example",
+            "[Qingyu] Critical: Works english, Energy per tonne of steel 97.235 kgce/t (limit 94 kgce/t)",
+            "Limit",
+        ),
+    ],
+)
+def test_a_mail_speaks_its_recipients_language(house: House, name: str, address: str, subject: str, word: str) -> None:
+    said = event(name)
+    house.say(said)
+    (mail,) = house.mails(address)
+
+    assert mail["Subject"] == subject
+    assert mail["Idempotency-Key"] == key_of_event(said)
+    assert mail["Message-ID"].endswith("@city.example>")
+    assert email.utils.parseaddr(str(mail["From"])) == ("晴雨 Qingyu", "qingyu@city.example")
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text is not None
+    assert html is not None
+    for part in (text.get_content(), html.get_content()):
+        assert word in part
+        assert "97.235 kgce/t" in part
+        assert key_of_event(said) in part
+
+
+def test_the_transitions_of_an_alarm_arrive_in_order_and_the_end_says_that_it_ended(house: House) -> None:
+    house.say(event("order"), event("order", 2, "ok"), event("order", 3), event("order", 4, "withdrawn"))
+    calls = house.calls("order", 4)
+
+    assert [body_of(call)["event"]["seq"] for call in calls] == [1, 2, 3, 4]
+    assert body_of(calls[1])["title"]["zh"].startswith("告警解除：")
+    assert body_of(calls[3])["title"]["en"].startswith("Withdrawn: ")
+
+
+def test_a_webhook_that_hangs_delays_nobody_else(house: House) -> None:
+    house.receiver.usual["/hung"] = Behaviour(hang=True)
+    house.say(*(event("hung", start=f"2026-{month:02}") for month in range(1, 4)))
+    house.calls("hung", 1)
+    began_s = time.monotonic()
+    house.say(event("slow"))
+
+    assert house.calls("slow", 1)[0].at_s - began_s < house.settings.notify_timeout_s
+    again = house.calls("hung", 2)
+    assert house.running.state()[1]["trouble"]["hung|webhook"] == "no answer within 2 s"
+    assert house.running.state()[0]
+    assert len({call.key for call in again}) == 2, "the next alarm has its turn before the first is tried again"
+    house.receiver.usual.pop("/hung")
+    until(lambda: len(set(house.receiver.keys("hung"))) == 3, "the other alarms")
+
+
+def test_a_webhook_that_answers_500_is_tried_again_with_the_same_key_and_body(house: House) -> None:
+    house.receiver.plans["/flaky"] = [Behaviour(500), Behaviour(503)]
+    house.say(event("flaky"))
+    calls = house.calls("flaky", 3)
+
+    assert len({(call.key, call.body) for call in calls}) == 1
+    assert house.outcome("flaky", "delivered").attempts == 3
+
+
+@pytest.mark.parametrize(("name", "status"), [("gone", 410), ("moved", 307)])
+def test_a_webhook_that_refuses_is_not_asked_again(house: House, name: str, status: int) -> None:
+    house.receiver.plans[f"/{name}"] = [Behaviour(status, {"Location": f"{house.receiver.address}/stolen"})]
+    house.say(event(name), event(name, 2, "ok"), event(name, start="2026-02"))
+    # The end of what was never heard of is not told; another alarm is.
+    house.outcome(name, "delivered")
+
+    refused = house.outcome(name, "refused")
+    assert (refused.seq, refused.told, refused.attempts) == (1, None, 1)
+    assert str(status) in refused.reason
+    assert house.receiver.keys(name) == [key_of_event(event(name)), key_of_event(event(name, start="2026-02"))]
+    assert not house.receiver.calls["/stolen"]
+
+
+def test_a_webhook_that_asks_for_a_pause_gets_it_for_all_alarms(house: House) -> None:
+    house.receiver.plans["/limited"] = [Behaviour(429, {"Retry-After": "1"})]
+    house.say(event("limited"), event("limited", start="2026-02"))
+    calls = house.calls("limited", 3)
+
+    assert calls[1].at_s - calls[0].at_s >= 0.9
+    assert len({call.key for call in calls}) == 2
+
+
+def test_one_message_that_is_never_taken_holds_up_no_other_alarm(house: House) -> None:
+    house.receiver.plans["/poison"] = [Behaviour(500)]
+    house.say(event("poison"))
+    house.calls("poison", 1)
+    house.receiver.plans["/poison"] = [Behaviour(500)]
+    house.say(event("poison", start="2026-02"))
+
+    until(lambda: len(set(house.receiver.keys("poison"))) == 2, "the other alarm")
+
+
+def test_a_mailbox_that_does_not_exist_is_refused_for_good(house: House) -> None:
+    house.say(event("unknown"))
+
+    refused = house.outcome("unknown", "refused")
+    assert "550 no such mailbox" in refused.reason
+    assert refused.attempts == 1
+
+
+def test_mails_wait_for_a_mail_server_that_is_down(house: House) -> None:
+    house.mail_server.stop()
+    house.say(event("down"))
+    until(lambda: "not reached" in house.running.state()[1]["trouble"].get("down|mail", ""), "the trouble")
+    house.mail_server = MailServer(house.mailbox, port=house.settings.smtp_port).start()
+
+    house.mails("down@works.example")
+    assert house.outcome("down", "delivered").attempts > 1
+    house.mail_server.stop()
+
+
+def test_a_missing_secret_is_told_and_waited_for(house: House) -> None:
+    assert "secret:later" in house.running.state()[1]["secrets_missing"]
+    house.say(event("secretive"))
+    until(lambda: house.running.state()[1]["trouble"].get("secretive|webhook"), "the trouble")
+    trouble = house.running.state()[1]["trouble"]["secretive|webhook"]
+    assert "QINGYU_SECRET_LATER" in trouble
+    assert not house.receiver.calls["/secretive"]
+
+    (house.settings.secrets / "later").write_text("found\n", encoding="utf-8")
+    (call,) = house.calls("secretive", 1)
+    signed = call.headers["qingyu-timestamp"].encode() + b"." + call.body
+    assert call.headers["qingyu-signature"] == f"v1={hmac.new(b'found', signed, hashlib.sha256).hexdigest()}"
+    assert not house.running.state()[1]["secrets_missing"]
+
+
+def test_a_recipient_that_ended_while_something_was_outstanding_is_passed_over(house: House) -> None:
+    house.receiver.usual["/ended"] = Behaviour(500)
+    house.say(event("ended"))
+    house.calls("ended", 1)
+    recipient = hook(house.receiver, "ended", valid_to="2020-01-01")[1]
+    house.register(recipient)
+
+    dropped = house.outcome("ended", "dropped")
+    assert (dropped.reason, dropped.told) == ("recipient_not_in_force", None)
+
+
+def test_what_was_known_long_before_the_first_start_is_not_told(house: House) -> None:
+    house.calls("late", 1)
+
+    assert not house.receiver.calls["/early"]
+
+
+def test_an_event_to_nobody_and_one_that_cannot_be_read_are_passed_over(house: House) -> None:
+    send(house.settings, [(ALARM_EVENTS, partition, b"?", b"no event") for partition in range(2)])
+    house.say(event("lonely"), event("bad"))
+
+    house.calls("bad", 1)
+    assert house.running.state()[0]
+
+
+def test_a_restart_repeats_nothing_and_goes_on_where_it_was(house: House) -> None:
+    until(lambda: house.running.state()[1]["outstanding"] == 0, "everything is done with")
+    before = {path: len(calls) for path, calls in house.receiver.calls.items()}
+    mails = len(house.mailbox.mails)
+    house.running.stop()
+    house.say(event("works", 2, "ok"))
+    house.restart()
+
+    house.calls("works", 2)
+    after = {path: len(calls) for path, calls in house.receiver.calls.items()}
+    assert after == before | {"/works": 2}
+    assert len(house.mailbox.mails) == mails
+    assert len({(one.recipient, one.channel, one.key) for one in records(house.settings)}) == len(
+        records(house.settings)
+    )
+
+
+def test_offsets_are_noted_once_everything_before_is_done(house: House) -> None:
+    house.restart()
+    marks = [each for each in read(house.settings, DELIVERY) if each.key == READ_KEY]
+    ends = {number: 0 for number in range(house.settings.partitions)}
+    for each in read(house.settings, ALARM_EVENTS):
+        ends[each.partition] = each.offset + 1
+
+    offsets = decode_delivery_read(marks[-1].value).offsets
+    assert all(offsets[number] >= end for number, end in ends.items())
+    assert decode_delivery_read(marks[0].value).offsets == {}
+    assert len({decode_delivery_read(each.value).since for each in marks}) == 1
