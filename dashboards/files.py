@@ -1,7 +1,9 @@
 """The files are what the code makes and the repository keeps: dashboards as JSON, provisioning as YAML."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from dashboards.rules import rule_file
 HERE = Path(__file__).parent
 REMEDY = "run `qingyu dashboards build`; what is to be different is changed in dashboards/*.py"
 _SUFFIXES = (".json", ".yaml", ".yml")
+# The same reader, in C where PyYAML was built with it.
+_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _HEAD = "# Written by `qingyu dashboards build`.\n"
 
 
@@ -36,7 +40,8 @@ def boards() -> list[dict[str, Any]]:
     return [city(), enterprise()]
 
 
-def files() -> dict[str, str]:
+@cache
+def files() -> Mapping[str, str]:
     """Return the text of every file by its path below the folder of this package."""
     provider = {
         "name": OWNER,
@@ -91,7 +96,7 @@ def load(path: Path) -> Any:
 
 def _parse(name: str, text: str) -> Any:
     try:
-        return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+        return json.loads(text) if name.endswith(".json") else yaml.load(text, _LOADER)
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from error
     except yaml.MarkedYAMLError as error:
@@ -137,7 +142,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _strays(folder: Path, wanted: dict[str, str]) -> list[str]:
+def _strays(folder: Path, wanted: Mapping[str, str]) -> list[str]:
     there = (path for part in ("json", "provisioning") for path in (folder / part).rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in there)
     return sorted(name for name in names if name.endswith(_SUFFIXES) and name not in wanted)
