@@ -30,10 +30,10 @@ from services.clock import Clock
 from services.simulator.board import Board, BoardReader
 from services.simulator.channel import FIRST_MS, LAST_MS, Channel
 from services.simulator.city import ROOT, city_channels, city_folder
+from services.simulator.outputs import outputs
 from services.simulator.player import Player
 from services.simulator.screen import Footer, plain_lines, save_picture, screen
 from services.simulator.stack import ROLES, Stack, StackError, running_stack
-from services.simulator.steel import outputs
 from services.simulator.waiting import wait_until
 from services.topics import TopicsError
 
@@ -75,7 +75,7 @@ class Demo:
             running.wait_ready(*early)
             stack.enter_context(_addresses(running))
             channels, clock = city_channels(), Clock.parse(running.settings.clock)
-            player = Player(channels, list(outputs()), clock, running.gateway, running.token, FIRST_MS)
+            player = Player(channels, list(outputs(channels)), clock, running.gateway, running.token, FIRST_MS)
             stack.callback(player.stop)
             self._play_history(player, channels, clock.now_ms())
             running.start(ticker)

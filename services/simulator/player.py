@@ -13,12 +13,11 @@ import httpx
 
 from services.clock import Clock
 from services.simulator.channel import Channel
-from services.simulator.steel import ENTERPRISE, Output
+from services.simulator.outputs import Output
 
 BATCH_READINGS = 2000
 EVERY_S = 0.25
 ANSWER_S = 30.0
-_OUTPUT_METRIC = "output.crude-steel"
 
 
 class Player:
@@ -74,11 +73,11 @@ class Player:
         # Reported first, so that the intensity of a month that is played at once is there with its energy.
         values = [
             {
-                "entity": f"enterprise/{ENTERPRISE}",
-                "metric": _OUTPUT_METRIC,
-                "period": output.month,
-                "value": output.tonnes,
-                "unit": "t",
+                "entity": f"enterprise/{output.enterprise}",
+                "metric": f"output.{output.product}",
+                "period": output.period,
+                "value": output.value,
+                "unit": output.unit,
             }
             for output in self._outputs
             if after_ms < output.reported_ms <= until_ms

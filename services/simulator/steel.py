@@ -1,4 +1,4 @@
-"""The steel works (示范钢厂) of the demo is a real plant's year of quarter-hours, and an output made up for the demo.
+"""The steel works (示范钢厂) of the demo is a real plant's year of quarter-hours.
 
 The file's stamps are local and mark the end of a quarter-hour, but the last one of each day is written as `0:00` of the
 same day. The plant's local time is taken as Asia/Shanghai's for the demo.
@@ -8,26 +8,13 @@ import csv
 import datetime as dt
 import gzip
 import io
-from collections.abc import Iterator
-from typing import NamedTuple
 
-from schemas.windows import SHANGHAI, window
+from schemas.windows import SHANGHAI
 from services.simulator.channel import DATA, Channel, channel_of
 
 ENTERPRISE, SOURCE, METER = "bz-steel", "bz-steel-gw1", "e01"
 SCALE = 2
 FILE = "steel_industry_2018.csv.gz"
-OUTPUT_FILE = "steel_output_2018.csv"
-# A works reports a month's output on the morning after it.
-REPORTED_AFTER_MS = 9 * 3_600_000
-
-
-class Output(NamedTuple):
-    """The crude steel of a month [t, decimal text], and the instant it is reported at [epoch ms]."""
-
-    month: str
-    tonnes: str
-    reported_ms: int
 
 
 def end_ms(stamp: str) -> int:
@@ -49,11 +36,3 @@ def steel() -> Channel:
         rows = csv.DictReader(io.TextIOWrapper(plain, encoding="utf-8-sig", newline=""))
         readings = [(end_ms(row["date"]), row["Usage_kWh"]) for row in rows]
     return channel_of(SOURCE, METER, readings, SCALE)
-
-
-def outputs() -> Iterator[Output]:
-    """Yield the works' monthly output, which is the demo's own."""
-    with (DATA / OUTPUT_FILE).open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            month = row["month"]
-            yield Output(month, row["crude_steel_t"], window(month).end_ms + REPORTED_AFTER_MS)
