@@ -1,5 +1,6 @@
 # Every target needs python3; uv is brought into .tools/ when it is not on PATH. `make help` lists them.
-# make demo STORE=influx keeps the series in a real InfluxDB, which is built first where there is none.
+# make demo STORE=influx keeps the series in a real InfluxDB, which is built first where there is none;
+# OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 .PHONY: help demo test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka need-influx
@@ -13,8 +14,8 @@ TESTS ?=
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
-demo: need-kafka setup  ## start everything and show a live city; Ctrl-C ends it
-	@$(RUN) python -m services.simulator.demo
+demo: need-kafka $(if $(filter influx,$(STORE)),need-influx) setup  ## start everything and show a live city; Ctrl-C ends it
+	@$(RUN) python -m services.simulator.demo $(if $(STORE),--store $(STORE)) $(if $(OPEN),--open)
 
 test: need-java need-influx setup  ## all tests, on the real servers
 	@$(RUN) pytest $(TESTS)

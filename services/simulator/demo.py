@@ -12,7 +12,9 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -23,17 +25,17 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from deploy.local import jars
+from deploy.local import influxd, jars
 from deploy.local.cache import LocalServerError
 from schemas.windows import date_ms, local_datetime
 from services.clock import Clock
-from services.simulator.board import Board, BoardReader
 from services.simulator.channel import FIRST_MS, LAST_MS, Channel
 from services.simulator.city import ROOT, city_channels, city_folder
 from services.simulator.outputs import outputs
+from services.simulator.overview import Overview, OverviewReader
 from services.simulator.player import Player
 from services.simulator.screen import Footer, plain_lines, save_picture, screen
-from services.simulator.stack import ROLES, Stack, StackError, running_stack
+from services.simulator.stack import INFLUX, ROLES, STORES, Stack, StackError, running_stack
 from services.simulator.waiting import wait_until
 from services.topics import TopicsError
 
@@ -41,12 +43,14 @@ from services.topics import TopicsError
 START = dt.date(2018, 2, 2)
 HOURS_PER_S = 1.0
 LIVE_LIMIT_S = 120.0
-REFRESH_S = 1.0
+REFRESH_S = 1.5
+# What the screen shows costs queries: it rests so many times as long as they took.
+READING_REST = 3.0
 PLAIN_EVERY_S = 3.0
 # Where the demo says how to reach it, while it runs.
 ADDRESSES = Path("var") / "demo.env"
 
-_Show = Callable[[Board | None, Footer], None]
+_Show = Callable[[Overview | None, Footer], None]
 
 
 class Demo:
@@ -60,10 +64,16 @@ class Demo:
     def run(self) -> int:
         """Run until the time is over or someone stops it; return the exit status."""
         with contextlib.ExitStack() as stack:
-            self._fetch_jars()
+            self._fetch_servers()
             folder = stack.enter_context(_folder(self._options.keep, self._say))
             running = stack.enter_context(
-                running_stack(folder, date_ms(self._options.start), self._options.rate * 3600, self._say_starting)
+                running_stack(
+                    folder,
+                    date_ms(self._options.start),
+                    self._options.rate * 3600,
+                    self._say_starting,
+                    self._options.store,
+                )
             )
             # Time begins to pass for the worker once the past is played: it need not make up what is just coming.
             *early, ticker = ROLES
@@ -80,12 +90,14 @@ class Demo:
             self._play_history(player, channels, clock.now_ms())
             running.start(ticker)
             running.wait_ready(ticker)
-            reader = BoardReader(running.api, running.token, ROOT)
+            reader = OverviewReader(running.api, running.token, ROOT)
             stack.callback(reader.close)
             return self._show(running, player, reader)
 
-    def _fetch_jars(self) -> None:
-        """Check Java and Maven, then fetch the broker's jars where they are not cached; not for a named broker."""
+    def _fetch_servers(self) -> None:
+        """Build InfluxDB and fetch the broker's jars where they are wanted and not cached; not for named servers."""
+        if self._options.store == INFLUX and "://" not in os.environ.get("QINGYU_INFLUX", ""):
+            influxd.fetch(self._say)
         if os.environ.get("QINGYU_KAFKA"):
             return
         jars.check()
@@ -108,21 +120,26 @@ class Demo:
             if not wait_until(played, LIVE_LIMIT_S):
                 raise StackError(f"the history could not be played: {player.trouble or 'the gateway is too slow'}")
 
-    def _show(self, running: Stack, player: Player, reader: BoardReader) -> int:
+    def _show(self, running: Stack, player: Player, reader: OverviewReader) -> int:
         """Show the city until the time or the data are over; with --once, until it is live. Return the exit status."""
         clock = Clock.parse(running.settings.clock)
-        hint = f"{running.api}/docs  {running.gateway}/docs  addresses and token: . {ADDRESSES}  Ctrl-C ends it"
+        hint = f"board {running.api}/  addresses and token: . {ADDRESSES}  Ctrl-C ends it"
         end_s = float("inf") if self._options.seconds is None else self._started_s + self._options.seconds
         give_up_s = time.monotonic() + LIVE_LIMIT_S
         live_s: float | None = None
         with self._output() as show:
             while (now_ms := clock.now_ms()) < LAST_MS:
-                board, trouble = _read(reader)
+                asked_s = time.monotonic()
+                overview, trouble = _read(reader)
+                rest_s = max(REFRESH_S, READING_REST * (time.monotonic() - asked_s))
                 healths = running.healths()
-                if live_s is None and board is not None and board.live(now_ms):
+                if live_s is None and overview is not None and overview.live(now_ms):
                     live_s = time.monotonic() - self._started_s
+                    if self._options.open or (self._options.open is None and _has_desktop()):
+                        # In a thread, since some browsers hold the one who opens them.
+                        threading.Thread(target=webbrowser.open, args=(f"{running.api}/",), daemon=True).start()
                 footer = Footer(now_ms, healths, player.sent, player.refused, trouble or player.trouble, hint)
-                show(board, footer)
+                show(overview, footer)
                 if live_s is None and time.monotonic() > give_up_s:
                     ailing = "; ".join(f"{one.name} is {one.state}" for one in healths if one.state != "ready")
                     said = (
@@ -131,9 +148,9 @@ class Demo:
                     raise StackError(f"{said}; the logs are in {running.logs}")
                 if live_s is not None and (self._options.once or time.monotonic() >= end_s):
                     if self._options.picture is not None:
-                        save_picture(board, footer, self._options.picture)
+                        save_picture(overview, footer, self._options.picture)
                     break
-                time.sleep(REFRESH_S)
+                time.sleep(rest_s)
         if live_s is not None:
             self._say(f"live after {live_s:.1f} s; {player.sent:,} readings played")
         return 0
@@ -150,15 +167,17 @@ class Demo:
     def _output(self) -> Iterator[_Show]:
         if self._console.is_terminal and not self._options.plain:
             with Live(console=self._console, screen=True, auto_refresh=False) as live:
-                yield lambda board, footer: live.update(screen(board, footer, self._console.size.height), refresh=True)
+                yield lambda overview, footer: live.update(
+                    screen(overview, footer, self._console.size.height), refresh=True
+                )
         else:
             said_s = float("-inf")
 
-            def show(board: Board | None, footer: Footer) -> None:
+            def show(overview: Overview | None, footer: Footer) -> None:
                 nonlocal said_s
-                if time.monotonic() - said_s >= PLAIN_EVERY_S or (board is not None and self._options.once):
+                if time.monotonic() - said_s >= PLAIN_EVERY_S or (overview is not None and self._options.once):
                     said_s = time.monotonic()
-                    for line in plain_lines(board, footer):
+                    for line in plain_lines(overview, footer):
                         self._say(line)
 
             yield show
@@ -170,7 +189,13 @@ class Demo:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _read(reader: BoardReader) -> tuple[Board | None, str]:
+def _has_desktop() -> bool:
+    """Tell whether somebody sits here who can see a browser's window."""
+    seen = sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return seen and sys.stdout.isatty() and not os.environ.get("CI")
+
+
+def _read(reader: OverviewReader) -> tuple[Overview | None, str]:
     try:
         return reader.read(), ""
     except (httpx.HTTPError, KeyError) as error:
@@ -197,9 +222,10 @@ def _folder(keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _addresses(running: Stack) -> Iterator[None]:
-    """Write, for as long as the demo runs, a file that a shell can read: addresses, clock and the operator's token."""
-    names = ("QINGYU_API", "QINGYU_GATEWAY", "QINGYU_KAFKA", "QINGYU_TOPIC_PREFIX", "QINGYU_CLOCK", "QINGYU_TOKEN")
-    text = "".join(f"export {name}={shlex.quote(running.environment[name])}\n" for name in names)
+    """Write, for as long as the demo runs, a file that a shell can read: addresses, settings, an operator's token."""
+    own = ("QINGYU_OPERATOR_TOKEN", "QINGYU_API_PORT", "QINGYU_GATEWAY_PORT", "QINGYU_TICK_S")
+    known = {name: value for name, value in running.environment.items() if name not in own}
+    text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in known.items())
     ADDRESSES.parent.mkdir(exist_ok=True)
     ADDRESSES.touch(mode=0o600)
     ADDRESSES.write_text(text, encoding="utf-8")
@@ -223,6 +249,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--start", type=_day, default=START, help="day the demo's clock starts at (%(default)s)")
     parser.add_argument(
         "--rate", type=_rate, default=HOURS_PER_S, help="hours of the demo's time a second (%(default)s)"
+    )
+    parser.add_argument("--store", choices=STORES, default=STORES[0], help="where the series are kept (%(default)s)")
+    parser.add_argument(
+        "--open",
+        action=argparse.BooleanOptionalAction,
+        help="open the board in a browser once it is live (where there is a desktop)",
     )
     parser.add_argument("--seconds", type=float, help="end so long after the start, once the city has figures")
     parser.add_argument("--minutes", type=float, help="the same in minutes")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.local.influx import influx
 from deploy.local.kafka import broker
 from deploy.local.processes import TRY_AGAIN, Processes
 from schemas.settings import Settings
@@ -26,6 +27,8 @@ READY_LIMIT_S = 90.0
 COMMAND_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
 TICK_S = 1.0
+INFLUX = "influx"
+STORES = ("embedded", INFLUX)
 _LOG_LINES = 8
 
 
@@ -128,22 +131,26 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str], None]) -> Iterator[Stack]:
-    """Start broker and topics in a folder, with a clock from `start_ms` [epoch ms] at `rate` [times real].
+def running_stack(
+    folder: Path, start_ms: int, rate: float, tell: Callable[[str], None], store: str = STORES[0]
+) -> Iterator[Stack]:
+    """Start broker, store and topics in a folder, with a clock from `start_ms` [epoch ms] at `rate` [times real].
 
-    The stack starts processes; nothing that was started outlives the block. `tell` hears what is being started. Raises
-    StackError or, from the broker, LocalServerError.
+    `store` is one of STORES. The stack starts processes; nothing that was started outlives the block. `tell` hears what
+    is being started. Raises StackError or, from the servers, LocalServerError.
     """
+    prefix = f"demo-{secrets.token_hex(3)}."
     named = os.environ.get("QINGYU_KAFKA")
     tell(f"Kafka at {named}, as QINGYU_KAFKA says" if named else "Kafka")
-    with broker(folder / "kafka") as kafka:
+    with broker(folder / "kafka") as kafka, _store(store, folder, prefix, tell) as series:
         token = secrets.token_urlsafe(24)
         ports = _ports()
         now = dt.datetime.now(dt.UTC)
         start = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC)
         environment = {
             "QINGYU_KAFKA": kafka.bootstrap,
-            "QINGYU_TOPIC_PREFIX": f"demo-{secrets.token_hex(3)}.",
+            "QINGYU_TOPIC_PREFIX": prefix,
+            **series,
             "QINGYU_DATA": str(folder / "data"),
             "QINGYU_CLOCK": f"{start.isoformat()}@{rate:g}@{now.isoformat()}",
             "QINGYU_TICK_S": str(TICK_S),
@@ -164,6 +171,27 @@ def running_stack(folder: Path, start_ms: int, rate: float, tell: Callable[[str]
             yield stack
         finally:
             processes.stop_all(grace_s=STOP_LIMIT_S)
+
+
+@contextlib.contextmanager
+def _store(store: str, folder: Path, prefix: str, tell: Callable[[str], None]) -> Iterator[dict[str, str]]:
+    """Give the settings of the series store, with its server where it has one."""
+    if store != INFLUX:
+        yield {"QINGYU_STORE": ""}
+        return
+    named = os.environ.get("QINGYU_INFLUX", "")
+    tell(f"InfluxDB at {named}, as QINGYU_INFLUX says" if "://" in named else "InfluxDB")
+    with influx(folder / "influx", tell) as server:
+        yield {
+            "QINGYU_STORE": INFLUX,
+            "QINGYU_INFLUX": server.address,
+            "QINGYU_INFLUX_ORG": server.org,
+            "QINGYU_INFLUX_TOKEN": server.token,
+            # Of its own, so that a server that is there already may hold what else it likes.
+            "QINGYU_INFLUX_PREFIX": prefix,
+            # The demo's readings are of 2018.
+            "QINGYU_RAW_RETENTION": "forever",
+        }
 
 
 def _program() -> str:

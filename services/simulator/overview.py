@@ -1,8 +1,8 @@
-"""A board is what the api says of the city at one moment: the figures of each entity, the limit, the alarms."""
+"""An overview is what the api says of the city at one moment: the figures of each entity, its limits, the alarms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -10,14 +10,27 @@ from schemas.windows import HOUR_MS, window, window_at
 
 ANSWER_S = 10.0
 METRICS = ("energy.cv", "energy.eq", "co2.total")
-INTENSITY, LIMIT = "steel-intensity", "steel-limit"
+# An intensity is of the newest month that has its denominator; a day's stands in until there is one.
+INTENSITY_WINDOWS = ("month", "day")
 KINDS = ("city", "county", "park", "enterprise")
 ALARMS_SHOWN = 8
 # On a clock of an hour a second, the seconds that a reading needs until it can be asked for are as many hours.
 LIVE_WITHIN_MS = 6 * HOUR_MS
 _PAGE = 1000
+# Among so many of the newest there are enough that were ever raised.
+_NEWEST = 100
+_GRAVITY = ("info", "warning", "critical")
 
 Points = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An intensity that a limit holds an enterprise to: the newest point, its unit, the tiers as (id, max)."""
+
+    point: dict[str, Any]
+    unit: str
+    tiers: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class Line:
     name: str
     points: dict[str, Points]
     hour: dict[str, Any] | None
+    held: Held | None = None
 
     @property
     def kind(self) -> str:
@@ -53,11 +67,10 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """Lines by city, counties, parks, enterprises; tiers as (id, max [kgce/t]); alarms: firing, then newest."""
+class Overview:
+    """Lines by city, counties, parks, enterprises; alarms: firing by gravity, then newest."""
 
     lines: tuple[Line, ...]
-    tiers: tuple[tuple[str, float], ...]
     alarms: tuple[dict[str, Any], ...]
     firing: int
 
@@ -69,32 +82,38 @@ class Board:
         return False
 
 
-class BoardReader:
-    """Reads boards over HTTP; raises httpx.HTTPError when the api does not answer as it should."""
+class _Limit(NamedTuple):
+    indicator: str
+    unit: str
+    tiers: tuple[tuple[str, float], ...]
+
+
+class OverviewReader:
+    """Reads overviews over HTTP; raises httpx.HTTPError when the api does not answer as it should."""
 
     def __init__(self, api: str, token: str, root: str) -> None:
         """Look at what lies in the territory `root`."""
         self._http = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_S)
         self._root = root
         self._entities: list[tuple[str, str]] = []
-        self._tiers: tuple[tuple[str, float], ...] = ()
+        self._limits: dict[str, _Limit] = {}
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
 
-    def read(self) -> Board:
-        """Return the board as it is now."""
+    def read(self) -> Overview:
+        """Return the overview as it is now."""
         if not self._entities:
             self._entities = sorted(self._listed(), key=lambda one: KINDS.index(one[0].partition("/")[0]))
-            limit = self._get(f"/v1/registry/limit/{LIMIT}")["document"]
-            self._tiers = tuple((tier["id"], float(tier["max"])) for tier in limit["spec"]["tiers"])
-        alarms = [one for one in self._alarms() if one["seq"]]
-        return Board(
+            self._limits = dict(self._listed_limits())
+        firing = self._get("/v1/alarms", condition="firing", limit=_PAGE)["items"]
+        newest = self._get("/v1/alarms", limit=_NEWEST)["items"]
+        alarms = {one["id"]: one for one in (*firing, *newest) if one["seq"]}
+        return Overview(
             lines=tuple(self._line(entity, name) for entity, name in self._entities),
-            tiers=self._tiers,
-            alarms=tuple(sorted(alarms, key=_by_weight, reverse=True)[:ALARMS_SHOWN]),
-            firing=sum(one["condition"] == "firing" for one in alarms),
+            alarms=tuple(sorted(alarms.values(), key=_by_weight, reverse=True)[:ALARMS_SHOWN]),
+            firing=len(firing),
         )
 
     def _listed(self) -> Sequence[tuple[str, str]]:
@@ -105,11 +124,31 @@ class BoardReader:
             if item["entity"].partition("/")[0] in KINDS
         ]
 
+    def _listed_limits(self) -> Iterator[tuple[str, "_Limit"]]:
+        units = {one["id"]: one["spec"]["unit"] for one in self._get("/v1/registry/indicator", limit=_PAGE)["items"]}
+        for limit in self._get("/v1/registry/limit", limit=_PAGE)["items"]:
+            spec = limit["spec"]
+            tiers = tuple((tier["id"], float(tier["max"])) for tier in spec["tiers"])
+            for id_ in (spec.get("select") or {}).get("id") or ():
+                yield f"enterprise/{id_}", _Limit(spec["indicator"], units[spec["indicator"]], tiers)
+
     def _line(self, entity: str, name: str) -> Line:
-        metrics = [*METRICS, f"ind.{INTENSITY}"] if entity.startswith("enterprise/") else METRICS
-        points = {metric: self._get("/v1/latest", entity=entity, metric=metric)["points"] for metric in metrics}
+        points = {metric: self._latest(entity, metric) for metric in METRICS}
         newest = points[METRICS[0]].get("hour")
-        return Line(entity, name, points, newest and self._whole_hour(entity, newest))
+        return Line(entity, name, points, newest and self._whole_hour(entity, newest), self._held(entity))
+
+    def _held(self, entity: str) -> Held | None:
+        limit = self._limits.get(entity)
+        if limit is None:
+            return None
+        points = self._latest(entity, f"ind.{limit.indicator}")
+        point = next(
+            (points[kind] for kind in INTENSITY_WINDOWS if points.get(kind, {}).get("value") is not None), None
+        )
+        return point and Held(point, limit.unit, limit.tiers)
+
+    def _latest(self, entity: str, metric: str) -> Points:
+        return self._get("/v1/latest", entity=entity, metric=metric)["points"]
 
     def _whole_hour(self, entity: str, newest: dict[str, Any]) -> dict[str, Any]:
         if newest["missing"] == 0:
@@ -119,14 +158,12 @@ class BoardReader:
         points = self._get("/v1/series", **query)["points"]
         return next((point for point in reversed(points) if point["missing"] == 0), newest)
 
-    def _alarms(self) -> list[dict[str, Any]]:
-        return self._get("/v1/alarms", limit=_PAGE)["items"]
-
     def _get(self, path: str, **query: Any) -> Any:
         answer = self._http.get(path, params=query)
         answer.raise_for_status()
         return answer.json()
 
 
-def _by_weight(alarm: dict[str, Any]) -> tuple[bool, int]:
-    return alarm["condition"] == "firing", alarm["known"]
+def _by_weight(alarm: dict[str, Any]) -> tuple[int, int]:
+    firing = alarm["condition"] == "firing"
+    return _GRAVITY.index(alarm["severity"]) + 1 if firing else 0, alarm["known"]
