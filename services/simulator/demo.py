@@ -42,7 +42,7 @@ from services.topics import TopicsError
 # The month before is history, with its output reported, so that an intensity is there from the beginning.
 START = dt.date(2018, 2, 2)
 HOURS_PER_S = 1.0
-LIVE_LIMIT_S = 120.0
+LIVE_LIMIT_S = 240.0
 REFRESH_S = 1.5
 # What the screen shows costs queries: it rests so many times as long as they took.
 READING_REST = 3.0
