@@ -3,13 +3,15 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka need-influx
+.PHONY: help demo up down logs test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka need-influx need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen --quiet
 # The pytest run of one part: make test TESTS=tests/deploy
 TESTS ?=
+# What make up, down and logs run; podman has one, too: COMPOSE="podman compose"
+COMPOSE ?= docker compose
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
@@ -17,14 +19,26 @@ help:  ## this list
 demo: need-kafka $(if $(filter influx,$(STORE)),need-influx) setup  ## start everything and show a live city; Ctrl-C ends it
 	@$(RUN) python -m services.simulator.demo $(if $(STORE),--store $(STORE)) $(if $(OPEN),--open)
 
+up: need-python need-compose  ## start everything in containers, with secrets made on first use (docs/compose.md)
+	@python3 -m deploy.secret_files
+	@$(COMPOSE) up --detach --build --wait
+	@python3 -m deploy.secret_files --how-to
+
+down: need-compose  ## stop the containers; data and secrets stay
+	@$(COMPOSE) down
+
+logs: need-compose  ## follow the logs of the containers
+	@$(COMPOSE) logs --follow --tail 100
+
 test: need-java need-influx setup  ## all tests, on the real servers
 	@$(RUN) pytest $(TESTS)
 
-lint: setup  ## style, types, arrows of import, generated schemas
+lint: setup  ## style, types, arrows of import, generated schemas, the compose file
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) pyright
 	@$(RUN) lint-imports --no-logo
+	@$(UV) tool run --quiet --from check-jsonschema==0.39.0 check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@if [ -f schemas/generate.py ]; then $(RUN) python -m schemas.generate --check; fi
 
 bench: need-kafka setup  ## measure the worker and write docs/performance.md
@@ -47,6 +61,9 @@ setup: $(UV)
 
 need-python:
 	@command -v python3 >/dev/null || { echo "error: python3 is not on PATH; Debian: apt-get install python3 python3-pip; macOS: brew install python" >&2; exit 1; }
+
+need-compose:
+	@$(COMPOSE) version >/dev/null 2>&1 || { echo "error: $(COMPOSE) is not there: install Docker with its compose plugin, or name another one by COMPOSE=; without containers: make demo" >&2; exit 1; }
 
 # A broker that is there already (QINGYU_KAFKA) spares Java where nothing is killed.
 need-kafka: $(if $(QINGYU_KAFKA),,need-java)

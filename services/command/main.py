@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from schemas.settings import Settings
 from schemas.windows import local_datetime
 from services.clock import ClockError
-from services.command import dashboards, keys, registry, serving, status
+from services.command import dashboards, influx, keys, registry, serving, status
 from services.command.client import Client
 from services.command.output import (
     FOUND,
@@ -95,6 +95,7 @@ app.add_typer(keys.app, name="key")
 app.add_typer(topics, name="topics")
 app.add_typer(rejected, name="rejected")
 app.add_typer(dashboards.app, name="dashboards")
+app.add_typer(influx.app, name="influx")
 app.command()(status.status)
 
 
