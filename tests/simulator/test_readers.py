@@ -115,7 +115,7 @@ def tiers_passed() -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for limit in (one for one in documents if isinstance(one, Limit)):
         assert limit.spec.select is not None
-        (enterprise,) = limit.spec.select.id or ()
+        enterprise = (limit.spec.select.id or ("",))[0]
         spec = indicators[limit.spec.indicator]
         for month in MONTHS:
             top, bottom = (
