@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from schemas.settings import Settings
 from services.api.app import create_app
+from services.http.streaming import StreamingServer
 from streams.stores.embedded import EmbeddedStore
 
 OPERATOR = "operator-token-of-this-test"
@@ -28,6 +30,7 @@ class RunningApi:
     url: str
     client: httpx.Client
     store: EmbeddedStore
+    app: FastAPI
 
     def get(self, path: str, token: str = OPERATOR, **query: Any) -> httpx.Response:
         return self.client.get(path, params=query, headers={"Authorization": f"Bearer {token}"})
@@ -49,12 +52,11 @@ def api_settings(bootstrap: str, prefix: str, data: Path, **changed: Any) -> Set
 
 
 @contextmanager
-def running_api(settings: Settings) -> Iterator[RunningApi]:
-    """Run the api until the end of the `with`; begins when it is ready."""
-    config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=5
-    )
-    server = uvicorn.Server(config)
+def running_api(settings: Settings, port: int = 0) -> Iterator[RunningApi]:
+    """Run the api on a port (0: any) until the end of the `with`; begins when it is ready."""
+    app = create_app(settings)
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=5)
+    server = StreamingServer(config, app.state.feeds.close)
     thread = threading.Thread(target=server.run, name="api")
     thread.start()
     try:
@@ -68,7 +70,7 @@ def running_api(settings: Settings) -> Iterator[RunningApi]:
             while client.get("/readyz").status_code != 200:
                 assert time.monotonic() < deadline, client.get("/readyz").text
                 time.sleep(0.02)
-            yield RunningApi(settings, url, client, EmbeddedStore(settings.store_path))
+            yield RunningApi(settings, url, client, EmbeddedStore(settings.store_path), app)
     finally:
         server.should_exit = True
         thread.join(LIMIT_S)

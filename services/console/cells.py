@@ -99,7 +99,10 @@ def points(moment: Moment) -> dict[str, list[list[float | None]]]:
     """
     divisor = 1.0 if moment.subject.kind == "meter" else 1000.0
     found: dict[str, list[list[float | None]]] = {
-        "hours": [[one.start_ms, None if one.value is None else one.value / divisor] for one in moment.gathered.hours]
+        "hours": [
+            [one.start_ms, None if one.value is None else one.value / divisor, one.missing]
+            for one in moment.gathered.hours
+        ]
     }
     if moment.subject.kind == "meter":
         found["readings"] = [

@@ -145,7 +145,7 @@ class Feed:
     def since(self, language: str, mark: str) -> tuple[bytes | None, str]:
         """Return the event that brings whoever has seen `mark` up to date (None: nothing), and the new mark.
 
-        Where the page must be loaded anew the event says so.
+        Who has seen nothing (an empty mark) is told everything. Where the page must be loaded anew the event says so.
         """
         ledger = self._languages[language]
         if self._gathered is None:
@@ -153,7 +153,7 @@ class Feed:
         layout, _, rest = mark.partition("-")
         epoch, _, seen = rest.partition("-")
         now = self.mark(language)
-        if layout != self._layout:
+        if mark and layout != self._layout:
             return format_sse_event(event="reload", data_str="{}", id=now), now
         number = int(seen) if epoch == self._epoch and seen.isdecimal() else 0
         if number >= ledger.number > 0:

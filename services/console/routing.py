@@ -27,7 +27,7 @@ HEADERS = {
 }
 AGAIN_S = 10
 # By status, what a page says of an error.
-_TITLES = {401: "problem.forbidden", 403: "problem.forbidden", 404: "problem.not_found", 422: "problem.not_found"}
+_TITLES = {403: "problem.forbidden", 404: "problem.not_found"}
 
 
 def html(request: Request, template: str, status: int = 200, **shown: Any) -> HTMLResponse:
@@ -91,10 +91,12 @@ def _to_login(request: Request, reason: NoSession) -> Response:
 
 
 def _problem(request: Request, problem: Problem) -> Response:
-    title = _TITLES.get(problem.status) or ("problem.busy" if problem.status == 503 else "problem.failed")
+    # What names no entity is to a reader an address of which there is no page.
+    status = 404 if problem.status == 422 else problem.status
+    title = _TITLES.get(status) or ("problem.busy" if status == 503 else "problem.failed")
     answer = html(
-        request, "problem.html", problem.status, title=title, code=problem.code,
-        detail=problem.detail, again_s=AGAIN_S if problem.status == 503 else None,
+        request, "problem.html", status, title=title, code=problem.code,
+        detail=problem.detail, again_s=AGAIN_S if status == 503 else None,
     )  # fmt: skip
     answer.headers.update(problem.headers)
     return answer

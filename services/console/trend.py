@@ -61,19 +61,19 @@ def shown_hour(points: Iterable[WindowPoint], now_ms: int) -> int:
 
 
 def shape(points: Iterable[WindowPoint], from_ms: int) -> list[list[tuple[float, float]]]:
-    """Return the course of the day from `from_ms` [epoch ms] as runs of points in a box of 1 by 1, 0 at its bottom.
+    """Return the course of the day from `from_ms` [epoch ms] as runs of points in a box of 1 by 1.
 
-    Only hours that are all there are drawn; where one is not, a run ends.
+    The bottom of the box is half of the least value, its top the greatest. Only hours that are all there are drawn; where one is not, a run ends.
     """
     whole = {
         (one.start_ms - from_ms) // HOUR_MS: one.value for one in points if one.value is not None and not one.missing
     }
-    top = max((value for value in whole.values()), default=0.0)
+    low, top = min(whole.values(), default=0.0) / 2, max(whole.values(), default=0.0)
     runs: list[list[tuple[float, float]]] = []
     before = None
     for place in sorted(whole):
         if before is None or place != before + 1:
             runs.append([])
-        runs[-1].append((place / HOURS, whole[place] / top if top > 0 else 0.0))
+        runs[-1].append((place / HOURS, (whole[place] - low) / (top - low) if top > low else 0.5))
         before = place
     return runs

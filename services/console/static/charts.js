@@ -61,9 +61,15 @@ class Chart {
       ticks: { show: false },
       gap: 0.35 * rem(),
     };
+    // As many decimals as two neighbouring lines need to differ.
+    const plain = (_, ticks) => {
+      const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1;
+      const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9) + (String(Number((step / 10 ** Math.floor(Math.log10(step))).toFixed(2))).length > 1 ? 1 : 0));
+      return ticks.map((tick) => tick.toLocaleString("en-US", { minimumFractionDigits: Math.min(decimals, 6), maximumFractionDigits: Math.min(decimals, 6) }));
+    };
     return [
       { ...common, grid: { show: false }, values, splits, size: 1.6 * rem(), space: 3.2 * rem() },
-      { ...common, size: 3.4 * rem(), space: 2.2 * rem() },
+      { ...common, values: plain, size: 3.8 * rem(), space: 2.2 * rem() },
     ];
   }
 }
