@@ -16,6 +16,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -75,21 +76,22 @@ class Demo:
                     self._options.store,
                 )
             )
-            # Time begins to pass for the worker once the past is played: it need not make up what is just coming.
-            *early, ticker = ROLES
+            # Time begins to pass for the worker once the past is played: it need not make up what is just coming; and
+            # nobody is told of the past.
+            *early, ticker, notifier = ROLES
             self._say_starting("processes")
             running.start(*early)
             running.wait_ready("api")
             self._say_starting("the city's registry")
-            running.command("apply", str(city_folder()))
+            running.command("apply", str(city_folder()), str(_notifications(running, folder)))
             running.wait_ready(*early)
             stack.enter_context(_addresses(running))
             channels, clock = city_channels(), Clock.parse(running.settings.clock)
             player = Player(channels, list(outputs(channels)), clock, running.gateway, running.token, FIRST_MS)
             stack.callback(player.stop)
             self._play_history(player, channels, clock.now_ms())
-            running.start(ticker)
-            running.wait_ready(ticker)
+            running.start(ticker, notifier)
+            running.wait_ready(ticker, notifier)
             reader = OverviewReader(running.api, running.token, ROOT)
             stack.callback(reader.close)
             return self._show(running, player, reader)
@@ -123,7 +125,7 @@ class Demo:
     def _show(self, running: Stack, player: Player, reader: OverviewReader) -> int:
         """Show the city until the time or the data are over; with --once, until it is live. Return the exit status."""
         clock = Clock.parse(running.settings.clock)
-        hint = f"board {running.api}/  addresses and token: . {ADDRESSES}  Ctrl-C ends it"
+        hint = f"board {board_address(running)}\nmails {_mails(running)}/  settings: . {ADDRESSES}  Ctrl-C ends it"
         end_s = float("inf") if self._options.seconds is None else self._started_s + self._options.seconds
         give_up_s = time.monotonic() + LIVE_LIMIT_S
         live_s: float | None = None
@@ -137,7 +139,7 @@ class Demo:
                     live_s = time.monotonic() - self._started_s
                     if self._options.open or (self._options.open is None and _has_desktop()):
                         # In a thread, since some browsers hold the one who opens them.
-                        threading.Thread(target=webbrowser.open, args=(f"{running.api}/",), daemon=True).start()
+                        threading.Thread(target=webbrowser.open, args=(board_address(running),), daemon=True).start()
                 footer = Footer(now_ms, healths, player.sent, player.refused, trouble or player.trouble, hint)
                 show(overview, footer)
                 if live_s is None and time.monotonic() > give_up_s:
@@ -220,12 +222,30 @@ def _folder(keep: bool, say: Callable[[str], None]) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def board_address(running: Stack) -> str:
+    """Return an address that opens the board: the token stands behind the `#`, which no server ever sees."""
+    return f"{running.api}/login#token={running.token}"
+
+
+def _mails(running: Stack) -> str:
+    return running.postbox.address if running.postbox else ""
+
+
+def _notifications(running: Stack, folder: Path) -> Path:
+    """Write who is told of what into a folder, with the address of the running postbox, and return the file."""
+    text = (files("services.simulator") / "notifications.yaml").read_text(encoding="utf-8")
+    file = folder / "notifications.yaml"
+    file.write_text(text.replace("http://127.0.0.1:8025", _mails(running)), encoding="utf-8")
+    return file
+
+
 @contextlib.contextmanager
 def _addresses(running: Stack) -> Iterator[None]:
     """Write, for as long as the demo runs, a file that a shell can read: addresses, settings, an operator's token."""
-    own = ("QINGYU_OPERATOR_TOKEN", "QINGYU_API_PORT", "QINGYU_GATEWAY_PORT", "QINGYU_TICK_S")
+    own = ("QINGYU_OPERATOR_TOKEN", "QINGYU_SECRET_POSTBOX", "QINGYU_API_PORT", "QINGYU_GATEWAY_PORT", "QINGYU_TICK_S")
     known = {name: value for name, value in running.environment.items() if name not in own}
-    text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in known.items())
+    text = f"# board: {board_address(running)}\n# mails and webhooks: {_mails(running)}/\n"
+    text += "".join(f"export {name}={shlex.quote(value)}\n" for name, value in known.items())
     ADDRESSES.parent.mkdir(exist_ok=True)
     ADDRESSES.touch(mode=0o600)
     ADDRESSES.write_text(text, encoding="utf-8")

@@ -18,18 +18,22 @@ from deploy.local.influx import influx
 from deploy.local.kafka import broker
 from deploy.local.processes import TRY_AGAIN, Processes
 from schemas.settings import Settings
+from services.simulator.postbox import Postbox
 from services.simulator.waiting import wait_until
 from services.topics import apply_topics
 
 # In the order of their start.
-ROLES = ("api", "gateway", "worker", "territory", "sink", "ticker")
+ROLES = ("api", "gateway", "worker", "territory", "sink", "ticker", "notifier")
 READY_LIMIT_S = 90.0
 COMMAND_LIMIT_S = 60.0
 STOP_LIMIT_S = 10.0
 TICK_S = 1.0
+# What people may expect a postbox at.
+POSTBOX_PORT = 8025
 INFLUX = "influx"
 STORES = ("embedded", INFLUX)
 _LOG_LINES = 8
+_POSTBOX = "postbox"
 
 
 class StackError(Exception):
@@ -54,6 +58,7 @@ class Stack:
     processes: Processes
     ports: dict[str, int]
     environment: dict[str, str] = field(default_factory=dict)
+    postbox: Postbox | None = None
 
     @property
     def api(self) -> str:
@@ -142,9 +147,14 @@ def running_stack(
     prefix = f"demo-{secrets.token_hex(3)}."
     named = os.environ.get("QINGYU_KAFKA")
     tell(f"Kafka at {named}, as QINGYU_KAFKA says" if named else "Kafka")
-    with broker(folder / "kafka") as kafka, _store(store, folder, prefix, tell) as series:
-        token = secrets.token_urlsafe(24)
-        ports = _ports()
+    secret, ports = secrets.token_urlsafe(24), _ports()
+    with (
+        broker(folder / "kafka") as kafka,
+        _store(store, folder, prefix, tell) as series,
+        Postbox(http_port=ports.pop(_POSTBOX), secret=secret) as postbox,
+    ):
+        # Short enough for an address with it to fit a line.
+        token = secrets.token_urlsafe(16)
         now = dt.datetime.now(dt.UTC)
         start = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC)
         environment = {
@@ -156,6 +166,13 @@ def running_stack(
             "QINGYU_TICK_S": str(TICK_S),
             "QINGYU_OPERATOR_TOKEN": token,
             "QINGYU_TOKEN": token,
+            "QINGYU_SMTP_HOST": "127.0.0.1",
+            "QINGYU_SMTP_PORT": str(postbox.smtp_port),
+            "QINGYU_SMTP_TLS": "none",
+            "QINGYU_SECRET_POSTBOX": secret,
+            # The month that is played at once is no news.
+            "QINGYU_NOTIFY_BACKLOG_S": "0",
+            "QINGYU_PUBLIC": f"http://127.0.0.1:{ports['api']}",
             "QINGYU_API_PORT": str(ports["api"]),
             "QINGYU_GATEWAY_PORT": str(ports["gateway"]),
             "QINGYU_API": f"http://127.0.0.1:{ports['api']}",
@@ -167,7 +184,7 @@ def running_stack(
         apply_topics(settings)
         processes = Processes(folder / "logs", env=environment)
         try:
-            stack = Stack(settings, token, processes, ports, environment)
+            stack = Stack(settings, token, processes, ports, environment, postbox)
             yield stack
         finally:
             processes.stop_all(grace_s=STOP_LIMIT_S)
@@ -200,11 +217,11 @@ def _program() -> str:
 
 
 def _ports() -> dict[str, int]:
-    """Return a port for each process: those that people expect for api and gateway where they are free."""
-    wanted = {"api": Settings().api_port, "gateway": Settings().gateway_port}
+    """Return a port for each process and the postbox: those that people expect where they are free."""
+    wanted = {"api": Settings().api_port, "gateway": Settings().gateway_port, _POSTBOX: POSTBOX_PORT}
     ports: dict[str, int] = {}
     with contextlib.ExitStack() as held:
-        for role in ROLES:
+        for role in (*ROLES, _POSTBOX):
             probe = held.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

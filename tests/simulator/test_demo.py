@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
@@ -64,7 +65,7 @@ def test_the_city_is_live(demo: RunningDemo):
     figures = re.compile(r"city/bazhong: hour [\d.,-]+ kgce, today [\d.,-]+ kgce, month [\d.,-]+ tce, [\d.,-]+ tCO2")
     demo.wait("live city", lambda: figures.search(demo.output) is not None, LIVE_LIMIT_S)
     head = [line for line in demo.output.splitlines() if "sent=" in line][-1]
-    for role in ("api", "gateway", "worker", "territory", "sink", "ticker"):
+    for role in ("api", "gateway", "worker", "territory", "sink", "ticker", "notifier"):
         assert f"{role}=" in head
     assert "refused=0" in head
 
@@ -81,6 +82,33 @@ def test_alarms_fire_and_end_within_a_day(demo: RunningDemo):
     demo.wait("limit", lambda: limit in demo.output, LIVE_LIMIT_S)
     ended = re.compile(r"ok +(compressor-peak enterprise/bz-chemicals|hourly-peak enterprise/bz-steel) 2018-02")
     demo.wait("end of a peak", lambda: ended.search(demo.output) is not None, 60.0)
+
+
+@pytest.mark.timeout(240)
+def test_an_alarm_arrives_in_the_postbox_by_mail_and_by_a_signed_webhook(demo: RunningDemo):
+    demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
+    told = re.search(r"# mails and webhooks: (\S+)", (demo.folder / "var" / "demo.env").read_text())
+    assert told is not None
+    page = ""
+
+    def arrived() -> bool:
+        nonlocal page
+        page = httpx.get(told[1]).text
+        return page.count("压缩机叠加峰值") > 1 and "duty-room@bazhong.example" in page
+
+    demo.wait("mail about the compressors", arrived, LIVE_LIMIT_S)
+
+
+@pytest.mark.timeout(240)
+def test_the_board_opens_by_the_address_that_is_shown(demo: RunningDemo):
+    demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
+    found = re.search(r"# board: (\S+)/login#token=(\S+)", (demo.folder / "var" / "demo.env").read_text())
+    assert found is not None
+    with httpx.Client(base_url=found[1], follow_redirects=True, timeout=30) as browser:
+        # What the login page's script does with the part behind the sign that no server sees.
+        shown = browser.post("/login", data={"token": found[2], "next": "/board"})
+    assert shown.status_code == 200
+    assert "巴中" in shown.text or "Bazhong" in shown.text
 
 
 @pytest.mark.timeout(240)

@@ -20,7 +20,8 @@ CITY = {
 }
 ENTERPRISES = {f"enterprise/e{number}": f"Demo Enterprise {number:02}" for number in range(12)}
 NAMES = CITY | ENTERPRISES
-HINT = "board http://127.0.0.1:8000/  addresses and token: . var/demo.env  Ctrl-C ends it"
+HINT = """board http://127.0.0.1:8000/login#token=0123456789abcdefghijkl
+mails http://127.0.0.1:8025/  settings: . var/demo.env  Ctrl-C ends it"""
 TIERS = (("advanced", 80.0), ("access", 87.0), ("limit", 94.0))
 
 
@@ -46,7 +47,7 @@ OVERVIEW = Overview(
 )
 FOOTER = Footer(
     1_521_878_460_000,
-    [Health(name, "ready", 0) for name in ("api", "gateway", "worker", "territory", "sink", "ticker")],
+    [Health(name, "ready", 0) for name in ("api", "gateway", "worker", "territory", "sink", "ticker", "notifier")],
     46_972, 0, "", HINT,
 )  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_a_low_terminal_shows_the_newest_alarms():
 def test_a_process_that_is_away_is_named():
     away = Footer(FOOTER.now_ms, [*FOOTER.healths[1:], Health("worker", "away", 2)], 1, 0, "", HINT)
     assert "worker away (2 restarts)" in plain(away)
-    assert "6 processes ready" in plain(FOOTER)
+    assert "7 processes ready" in plain(FOOTER)
 
 
 @pytest.mark.parametrize(("value", "said"), [(79.0, "within advanced 80"), (94.5, "above limit 94"), (81, "above adv")])
