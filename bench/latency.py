@@ -1,0 +1,260 @@
+"""The latency bench: from "accepted" of the gateway to the figure sent to a page of the board, on either store.
+
+    python -m bench.latency [--store embedded|influx]..
+
+Everything runs on this machine: 100 enterprises with 100 registers each, read every 5 seconds, which is 20 batches of
+100 readings a second. Ten boards of enterprises and the city's are open meanwhile. Each batch moves its enterprise's
+hour by a known amount, so a figure that a page was sent tells which batches stand in it.
+"""
+
+import argparse
+import asyncio
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.windows import SHANGHAI
+from services.clock import Clock
+from services.simulator.stack import ROLES, Stack, running_stack
+
+RESULTS = Path(__file__).parent / "results" / "latency.json"
+STORES = ("embedded", "influx")
+ENTERPRISES, METERS, EVERY_S = 100, 100, 5.0
+WATCHED = tuple(range(0, ENTERPRISES, 10))
+WARM_UP_S, MEASURED_S, PATIENCE_S = 30.0, 120.0, 20.0
+# All readings lie within one hour, so that its figure is the sum of what was sent.
+START = dt.datetime(2026, 1, 5, 10, 10, tzinfo=SHANGHAI)
+# A batch moves each register by this [kWh], and so the enterprise's hour by 12.29 tce.
+STEP_KWH = 1000
+CV_KGCE = 0.1229
+BATCH_KGCE = METERS * STEP_KWH * CV_KGCE
+P95_LIMIT_S = 2.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Watched:
+    """An open page: when each batch was accepted, and when a figure that holds it was sent to it [monotonic s]."""
+
+    entity: str
+    batch_kgce: float = BATCH_KGCE
+    accepted_s: dict[int, float] = field(default_factory=dict)
+    seen_s: dict[int, float] = field(default_factory=dict)
+
+    def sent(self, kgce: float, at_s: float) -> None:
+        """Note a figure of this hour; it holds all batches up to the one that makes it up."""
+        for batch in range(round(kgce / self.batch_kgce), 0, -1):
+            if batch in self.seen_s:
+                return
+            self.seen_s[batch] = at_s
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One store's run; times in seconds from "accepted" to "sent to the page", CPU in cores by process."""
+
+    store: str
+    readings_per_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    max_s: float
+    batches: int
+    unseen: int
+    cpu_cores: dict[str, float]
+
+
+def documents() -> list[dict[str, Any]]:
+    """Return the registry: a city with a county, and its enterprises with their meters."""
+    day = "2018-01-01"
+    envelope = {"apiVersion": "qingyu/v1", "valid_from": day}
+    found: list[dict[str, Any]] = [
+        {**envelope, "kind": "province", "id": "bench", "spec": {}},
+        {**envelope, "kind": "city", "id": "bench", "spec": {"province": "bench"}},
+        {**envelope, "kind": "county", "id": "bench", "spec": {"city": "bench"}},
+        {**envelope, "kind": "carrier", "id": "electricity", "spec": {"unit": "kWh", "medium": "electricity"}},
+        {**envelope, "kind": "release", "id": "bench", "spec": {
+            "coefficients": [{"carrier": "electricity", "cv_kgce": str(CV_KGCE), "eq_kgce": "0.3", "source": "bench"}],
+            "factors": [{"carrier": "electricity", "gas": "co2", "kg": "0.6", "scope": "power", "source": "bench"}],
+        }},
+        {**envelope, "kind": "rule", "id": "peak", "spec": {
+            "metric": "qty.electricity", "window": "hour", "period": "episode", "select": {"kind": "enterprise"},
+            "raise": {"gt": "1000000"}, "clear": {"lt": "900000"}, "severity": "warning",
+        }},
+    ]  # fmt: skip
+    for number in range(ENTERPRISES):
+        name = f"e{number:03}"
+        found.append({**envelope, "kind": "enterprise", "id": name, "spec": {"county": [{"from": day, "id": "bench"}]}})
+        found.append(
+            {**envelope, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name, "rate_limit_per_s": 100_000}}
+        )
+        found += [
+            {**envelope, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
+                "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "role": "input",
+                "source": [{"from": day, "id": f"s-{name}"}],
+            }}
+            for meter in range(METERS)
+        ]  # fmt: skip
+    return found
+
+
+async def push(stack: Stack, watched: dict[int, Watched], until_s: float) -> int:
+    """Send batches at a steady rate until a time [monotonic s]; return how many readings were accepted."""
+    accepted = 0
+    start_s = time.monotonic()
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with httpx.AsyncClient(base_url=stack.gateway, headers=headers, timeout=30.0) as http:
+
+        async def send(number: int, round_: int) -> None:
+            nonlocal accepted
+            at = START + dt.timedelta(seconds=time.monotonic() - stack_start_s)
+            rows = {
+                "source": f"s-e{number:03}",
+                "batch": f"b{round_}",
+                "meters": [f"m{meter:02}" for meter in range(METERS)],
+                "ts": [int(at.timestamp() * 1000)],
+                "values": [[meter * 1000 + round_ * STEP_KWH] for meter in range(METERS)],
+            }
+            answer = await http.post("/v1/readings", json=rows)
+            answer.raise_for_status()
+            accepted += answer.json()["accepted"]
+            # The first batch is where the registers begin: it makes no energy yet.
+            if round_ and number in watched:
+                watched[number].accepted_s[round_] = time.monotonic()
+
+        stack_start_s = time.monotonic() - _clock_age_s(stack)
+        pending: set[asyncio.Task[None]] = set()
+        count = 0
+        while (due_s := start_s + count * EVERY_S / ENTERPRISES) < until_s:
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+            round_, number = divmod(count, ENTERPRISES)
+            task = asyncio.create_task(send(number, round_))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+            count += 1
+        if pending:
+            await asyncio.wait(pending, timeout=PATIENCE_S)
+    return accepted
+
+
+def _clock_age_s(stack: Stack) -> float:
+    return Clock.parse(stack.settings.clock).now_ms() / 1000 - START.timestamp()
+
+
+async def watch(stack: Stack, watched: Watched) -> None:
+    """Keep a page open and note every figure of the hour's energy that is sent to it."""
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with httpx.AsyncClient(base_url=stack.api, headers=headers, timeout=30.0) as http:
+        while True:
+            answer = await http.get("/v1/latest", params={"entity": watched.entity, "metric": "energy.cv"})
+            point = answer.json().get("points", {}).get("hour")
+            if point and point["value"]:
+                watched.sent(point["value"], time.monotonic())
+            await asyncio.sleep(0.1)
+
+
+async def measure(stack: Stack, store: str, progress: Progress) -> Run:
+    """Open the pages, send, and return what was measured after the warm-up."""
+    watched = {number: Watched(f"enterprise/e{number:03}") for number in WATCHED}
+    pages = [asyncio.create_task(watch(stack, one)) for one in watched.values()]
+    bar = progress.add_task(f"{store}: sending", total=WARM_UP_S + MEASURED_S)
+    start_s = time.monotonic()
+    cpu: dict[str, float] = {}
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            progress.update(bar, completed=time.monotonic() - start_s)
+            if not cpu and time.monotonic() - start_s >= WARM_UP_S:
+                cpu.update(_cpu_s(stack))
+
+    ticking = asyncio.create_task(tick())
+    accepted = await push(stack, watched, start_s + WARM_UP_S + MEASURED_S)
+    elapsed_s = time.monotonic() - start_s
+    used = {role: (total - cpu.get(role, 0.0)) / (elapsed_s - WARM_UP_S) for role, total in _cpu_s(stack).items()}
+    give_up_s = time.monotonic() + PATIENCE_S
+    while any(one.accepted_s.keys() - one.seen_s.keys() for one in watched.values()):
+        if time.monotonic() > give_up_s:
+            break
+        await asyncio.sleep(0.1)
+    for task in (ticking, *pages):
+        task.cancel()
+    await asyncio.wait([ticking, *pages], timeout=10.0)
+    counted = [
+        (one.seen_s.get(batch), at_s)
+        for one in watched.values()
+        for batch, at_s in one.accepted_s.items()
+        if at_s >= start_s + WARM_UP_S
+    ]
+    waits = sorted(seen - at for seen, at in counted if seen is not None)
+    if not waits:
+        raise RuntimeError("no batch was seen on a page: the bench has measured nothing")
+    return Run(
+        store,
+        round(accepted / elapsed_s, 1),
+        *(round(waits[min(int(len(waits) * share), len(waits) - 1)], 3) for share in (0.5, 0.95, 0.99, 1.0)),
+        batches=len(counted),
+        unseen=len(counted) - len(waits),
+        cpu_cores={role: round(cores, 3) for role, cores in used.items()},
+    )
+
+
+def _cpu_s(stack: Stack) -> dict[str, float]:
+    """Return the CPU time that each process has used [s]."""
+    found: dict[str, float] = {}
+    for role in stack.processes.names():
+        with suppress(OSError, IndexError):
+            fields = Path(f"/proc/{stack.processes.pid(role)}/stat").read_text().rpartition(")")[2].split()
+            found[role] = (int(fields[11]) + int(fields[12])) / _TICKS
+    return found
+
+
+def run(store: str, progress: Progress) -> Run:
+    """Start everything on a store, measure, and stop it."""
+    start_ms = int(START.timestamp() * 1000)
+    with tempfile.TemporaryDirectory(prefix="qingyu-latency-") as folder:
+        starting = progress.add_task(f"{store}: starting", total=None)
+        with running_stack(Path(folder), start_ms, 1.0, lambda _: None) as stack:
+            roles = [role for role in ROLES if role != "notifier"]
+            stack.start(*roles)
+            stack.wait_ready("api")
+            file = Path(folder) / "registry.yaml"
+            file.write_text("\n---\n".join(map(json.dumps, documents())), encoding="utf-8")
+            stack.command("apply", str(file))
+            stack.wait_ready(*roles)
+            progress.update(starting, total=1, completed=1)
+            return asyncio.run(measure(stack, store, progress))
+
+
+def main(stores: Sequence[str]) -> dict[str, Any]:
+    """Measure on each store, write the result file, and return what it holds."""
+    with Progress(console=Console(stderr=True)) as progress:
+        runs = [run(store, progress) for store in stores]
+    result = {
+        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:12],
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 2)},
+        "readings_a_batch": METERS,
+        "limit_p95_s": P95_LIMIT_S,
+        "runs": [asdict(one) for one in runs],
+    }
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("--store", action="append", choices=STORES, help="only this store (default: both)")
+    print(json.dumps(main(parser.parse_args().store or STORES), indent=1))
