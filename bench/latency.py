@@ -2,9 +2,9 @@
 
     python -m bench.latency [--store embedded|influx]..
 
-Everything runs on this machine: 100 enterprises with 100 registers each, read every 5 seconds, which is 20 batches of
-100 readings a second. Ten boards of enterprises and the city's are open meanwhile. Each batch moves its enterprise's
-hour by a known amount, so a figure that a page was sent tells which batches stand in it.
+Everything runs on this machine: 100 enterprises with 20 registers each, read once a second and pushed every 5 seconds,
+which is 20 batches of 100 readings a second. The boards of ten enterprises are open meanwhile. Every reading moves its
+register by a known amount, so a figure that a page was sent tells which batches stand in it.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from services.simulator.stack import ROLES, Stack, running_stack
 
 RESULTS = Path(__file__).parent / "results" / "latency.json"
 STORES = ("embedded", "influx")
-ENTERPRISES, METERS, EVERY_S = 100, 100, 5.0
+ENTERPRISES, METERS, INSTANTS, EVERY_S = 100, 20, 5, 5.0
 WATCHED = tuple(range(0, ENTERPRISES, 10))
 WARM_UP_S, MEASURED_S, PATIENCE_S = 30.0, 120.0, 20.0
 # All readings lie within one hour, so that its figure is the sum of what was sent.
 START = dt.datetime(2026, 1, 5, 10, 10, tzinfo=SHANGHAI)
-# A batch moves each register by this [kWh], and so the enterprise's hour by 12.29 tce.
+# A second moves each register by this [kWh], and so the enterprise's hour by 2.458 tce.
 STEP_KWH = 1000
 CV_KGCE = 0.1229
-BATCH_KGCE = METERS * STEP_KWH * CV_KGCE
+SECOND_KGCE = METERS * STEP_KWH * CV_KGCE
 P95_LIMIT_S = 2.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -50,13 +50,14 @@ class Watched:
     """An open page: when each batch was accepted, and when a figure that holds it was sent to it [monotonic s]."""
 
     entity: str
-    batch_kgce: float = BATCH_KGCE
     accepted_s: dict[int, float] = field(default_factory=dict)
     seen_s: dict[int, float] = field(default_factory=dict)
 
     def sent(self, kgce: float, at_s: float) -> None:
         """Note a figure of this hour; it holds all batches up to the one that makes it up."""
-        for batch in range(round(kgce / self.batch_kgce), 0, -1):
+        # The first reading is where a register begins: it makes no energy yet.
+        seconds = round(kgce / SECOND_KGCE) + 1
+        for batch in range(seconds // INSTANTS - 1, -1, -1):
             if batch in self.seen_s:
                 return
             self.seen_s[batch] = at_s
@@ -120,22 +121,22 @@ async def push(stack: Stack, watched: dict[int, Watched], until_s: float) -> int
 
         async def send(number: int, round_: int) -> None:
             nonlocal accepted
-            at = START + dt.timedelta(seconds=time.monotonic() - stack_start_s)
+            # The last instant of a batch is the present one.
+            now_ms = Clock.parse(stack.settings.clock).now_ms()
+            seconds = range(round_ * INSTANTS, (round_ + 1) * INSTANTS)
             rows = {
                 "source": f"s-e{number:03}",
                 "batch": f"b{round_}",
                 "meters": [f"m{meter:02}" for meter in range(METERS)],
-                "ts": [int(at.timestamp() * 1000)],
-                "values": [[meter * 1000 + round_ * STEP_KWH] for meter in range(METERS)],
+                "ts": [now_ms - 1000 * (seconds[-1] - second) for second in seconds],
+                "values": [[meter * 1000 + second * STEP_KWH for second in seconds] for meter in range(METERS)],
             }
             answer = await http.post("/v1/readings", json=rows)
             answer.raise_for_status()
             accepted += answer.json()["accepted"]
-            # The first batch is where the registers begin: it makes no energy yet.
-            if round_ and number in watched:
+            if number in watched:
                 watched[number].accepted_s[round_] = time.monotonic()
 
-        stack_start_s = time.monotonic() - _clock_age_s(stack)
         pending: set[asyncio.Task[None]] = set()
         count = 0
         while (due_s := start_s + count * EVERY_S / ENTERPRISES) < until_s:
@@ -148,10 +149,6 @@ async def push(stack: Stack, watched: dict[int, Watched], until_s: float) -> int
         if pending:
             await asyncio.wait(pending, timeout=PATIENCE_S)
     return accepted
-
-
-def _clock_age_s(stack: Stack) -> float:
-    return Clock.parse(stack.settings.clock).now_ms() / 1000 - START.timestamp()
 
 
 async def watch(stack: Stack, watched: Watched) -> None:
@@ -246,7 +243,7 @@ def main(stores: Sequence[str]) -> dict[str, Any]:
     result = {
         "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:12],
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 2)},
-        "readings_a_batch": METERS,
+        "readings_a_batch": METERS * INSTANTS,
         "limit_p95_s": P95_LIMIT_S,
         "runs": [asdict(one) for one in runs],
     }
