@@ -42,6 +42,8 @@ STEP_KWH = 1000
 CV_KGCE = 0.1229
 SECOND_KGCE = METERS * STEP_KWH * CV_KGCE
 P95_LIMIT_S = 2.0
+# The board tells browsers to wait so long before they connect again.
+RETRY_S = 2.0
 CITY = "city/bench"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -53,6 +55,7 @@ class Watched:
     entity: str
     accepted_s: dict[int, float] = field(default_factory=dict)
     seen_s: dict[int, float] = field(default_factory=dict)
+    cuts: int = 0
 
     def sent(self, kgce: float, at_s: float) -> None:
         """Note a figure of this hour; it holds all batches up to the one that makes it up."""
@@ -76,6 +79,7 @@ class Run:
     max_s: float
     batches: int
     unseen: int
+    cuts: int
     cpu_cores: dict[str, float]
 
 
@@ -153,18 +157,20 @@ async def push(stack: Stack, watched: dict[int, Watched], until_s: float) -> int
 
 
 async def watch(stack: Stack, watched: Watched) -> None:
-    """Keep a page open and note every figure of the hour's energy that is sent to it."""
+    """Keep a page open, as a browser does, and note every figure of the hour's energy that is sent to it."""
     hour_ms = int(START.replace(minute=0).timestamp() * 1000)
-    async with (
-        httpx.AsyncClient(base_url=stack.api, cookies={"qingyu_token": stack.token}, timeout=30.0) as http,
-        http.stream("GET", f"/board/live/{watched.entity}") as page,
-    ):
-        page.raise_for_status()
-        async for line in page.aiter_lines():
-            if line.startswith("data: "):
-                for at_ms, tce in json.loads(line[6:]).get("points", {}).get("hours", ()):
-                    if at_ms == hour_ms and tce is not None:
-                        watched.sent(tce * 1000, time.monotonic())
+    async with httpx.AsyncClient(base_url=stack.api, cookies={"qingyu_token": stack.token}, timeout=30.0) as http:
+        while True:
+            with suppress(httpx.TransportError):
+                async with http.stream("GET", f"/board/live/{watched.entity}") as page:
+                    page.raise_for_status()
+                    async for line in page.aiter_lines():
+                        if line.startswith("data: "):
+                            for at_ms, tce in json.loads(line[6:]).get("points", {}).get("hours", ()):
+                                if at_ms == hour_ms and tce is not None:
+                                    watched.sent(tce * 1000, time.monotonic())
+            watched.cuts += 1
+            await asyncio.sleep(RETRY_S)
 
 
 async def measure(stack: Stack, store: str, progress: Progress) -> Run:
@@ -214,6 +220,7 @@ async def measure(stack: Stack, store: str, progress: Progress) -> Run:
         *(round(waits[min(int(len(waits) * share), len(waits) - 1)], 3) for share in (0.5, 0.95, 0.99, 1.0)),
         batches=len(counted),
         unseen=len(counted) - len(waits),
+        cuts=sum(one.cuts for one in shown),
         cpu_cores={role: round(cores, 3) for role, cores in used.items()},
     )
 
