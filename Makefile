@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench verify verify-kills servers schemas setup need-python need-java need-kafka need-influx need-compose
+.PHONY: help demo up down logs test lint bench bench-latency verify verify-kills servers schemas setup need-python need-java need-kafka need-influx need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -30,7 +30,7 @@ down: need-compose  ## stop the containers; data and secrets stay
 logs: need-compose  ## follow the logs of the containers
 	@$(COMPOSE) logs --follow --tail 100
 
-test: need-java need-influx setup  ## all tests, on the real servers
+test: need-java need-chromium need-influx setup  ## all tests, on the real servers and in a real browser
 	@$(RUN) pytest $(TESTS)
 
 lint: setup  ## style, types, arrows of import, generated schemas, the compose file
@@ -43,6 +43,9 @@ lint: setup  ## style, types, arrows of import, generated schemas, the compose f
 
 bench: need-kafka setup  ## measure the worker and write docs/performance.md
 	@$(RUN) python -m bench
+
+bench-latency: need-kafka need-influx setup  ## measure from accepted to the board's page, on either store
+	@$(RUN) python -m bench.latency
 
 verify: verify-kills  ## all long proofs; their result files are committed
 
@@ -71,8 +74,12 @@ need-kafka: $(if $(QINGYU_KAFKA),,need-java)
 need-java: need-python
 	@python3 -m deploy.local.jars check
 
+# Building it takes minutes, once a machine: before the tests, which are each limited in time.
 need-influx: need-python
-	@python3 -m deploy.local.influxd check
+	@python3 -m deploy.local.influxd fetch >/dev/null
+
+need-chromium:
+	@command -v chromium >/dev/null || { echo "error: chromium is not on PATH, and tests look at the board in it; Debian: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
 
 # --target works without the venv module and beside a system Python that refuses other installs.
 $(CURDIR)/.tools/bin/uv: | need-python

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,12 +27,12 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.page import latency_table, write_table
 from schemas.windows import SHANGHAI
 from services.clock import Clock
-from services.simulator.stack import ROLES, Stack, running_stack
+from services.simulator.stack import ROLES, STORES, Stack, running_stack
 
 RESULTS = Path(__file__).parent / "results" / "latency.json"
-STORES = ("embedded", "influx")
 ENTERPRISES, METERS, INSTANTS, EVERY_S = 100, 20, 5, 5.0
 WATCHED = tuple(range(0, ENTERPRISES, 10))
 WARM_UP_S, MEASURED_S, PATIENCE_S = 30.0, 120.0, 20.0
@@ -240,7 +241,7 @@ def run(store: str, progress: Progress) -> Run:
     start_ms = int(START.timestamp() * 1000)
     with tempfile.TemporaryDirectory(prefix="qingyu-latency-") as folder:
         starting = progress.add_task(f"{store}: starting", total=None)
-        with running_stack(Path(folder), start_ms, 1.0, lambda _: None) as stack:
+        with running_stack(Path(folder), start_ms, 1.0, lambda _: None, store) as stack:
             roles = [role for role in ROLES if role != "notifier"]
             stack.start(*roles)
             stack.wait_ready("api")
@@ -269,5 +270,10 @@ def main(stores: Sequence[str]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
-    parser.add_argument("--store", action="append", choices=STORES, help="only this store (default: both)")
-    print(json.dumps(main(parser.parse_args().store or STORES), indent=1))
+    parser.add_argument("--store", action="append", choices=STORES, help="only this store, and write no page")
+    options = parser.parse_args()
+    found = main(options.store or STORES)
+    if not options.store:
+        write_table("latency", latency_table(found))
+    print(json.dumps(found, indent=1))
+    sys.exit(0 if all(run["p95_s"] < P95_LIMIT_S and not run["unseen"] for run in found["runs"]) else 1)

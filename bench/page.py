@@ -31,6 +31,27 @@ def worker_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def latency_table(result: dict[str, Any]) -> str:
+    """Return the lines of the latency bench, from what bench/results/latency.json holds."""
+    machine = result["machine"]
+    lines = [
+        f"Measured at commit `{result['commit'][:12]}`, Python {machine['python']}, {machine['cores']} cores, load "
+        f"{machine['load']:.1f} at the end: {result['readings_a_batch']} readings a batch, two minutes after half a "
+        "minute of warming up.",
+        "",
+        "| store | readings a second | batches | p50 [s] | p95 [s] | p99 [s] | longest [s] | CPU [cores] |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for run in result["runs"]:
+        cpu = ", ".join(f"{role} {cores:.2f}" for role, cores in run["cpu_cores"].items() if cores >= 0.01)
+        lines.append(
+            f"| {run['store']} | {run['readings_per_s']:,.0f} | {run['batches']} | {run['p50_s']:.2f} "
+            f"| **{run['p95_s']:.2f}** | {run['p99_s']:.2f} | {run['max_s']:.2f} | {cpu} |"
+        )
+    lines += ["", f"The limit is p95 {result['limit_p95_s']:g} s. CPU is that of our processes, without the servers."]
+    return "\n".join(lines)
+
+
 def write_table(name: str, table: str) -> None:
     """Put a table between the marks of a name in the page; raise ValueError when the page does not have them."""
     begin, end = f"<!-- {name}: written by the bench -->", f"<!-- end of {name} -->"
