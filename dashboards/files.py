@@ -1,5 +1,6 @@
 """The files are what the code makes and the repository keeps: dashboards as JSON, provisioning as YAML."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +37,12 @@ class Fault:
 
 
 def boards() -> list[dict[str, Any]]:
-    """Return all dashboards."""
+    """Return all dashboards, as the caller's own."""
+    return copy.deepcopy(_boards())
+
+
+@cache
+def _boards() -> list[dict[str, Any]]:
     return [city(), enterprise()]
 
 
