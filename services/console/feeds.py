@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from fastapi.sse import EventSourceResponse
+from prometheus_client import Gauge
 from starlette.types import Message, Send
 
 from services.console.feed import Feed, Source
@@ -18,6 +19,8 @@ RETRY_MS = 2000
 SEND_LIMIT_S = 20.0
 # Whether he may still see it is asked again so often.
 ALLOWED_S = 5.0
+
+WATCHING = Gauge("qingyu_board_watchers", "Streams of the board that are open.")
 
 
 class Feeds:
@@ -73,7 +76,7 @@ class Stream(EventSourceResponse):
 
 async def _events(feed: Feed, language: str, mark: str, allowed: Callable[[], bool]) -> AsyncIterator[bytes]:
     beaten_s = asked_s = time.monotonic()
-    with feed.watching(language):
+    with WATCHING.track_inprogress(), feed.watching(language):
         said = feed.trouble
         yield f"retry: {RETRY_MS}\n\n".encode() + feed.beat()
         while not feed.closed:

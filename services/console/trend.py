@@ -63,7 +63,8 @@ def shown_hour(points: Iterable[WindowPoint], now_ms: int) -> int:
 def shape(points: Iterable[WindowPoint], from_ms: int) -> list[list[tuple[float, float]]]:
     """Return the course of the day from `from_ms` [epoch ms] as runs of points in a box of 1 by 1.
 
-    The bottom of the box is half of the least value, its top the greatest. Only hours that are all there are drawn; where one is not, a run ends.
+    The bottom of the box is half of the least value, its top the greatest. Only hours that are all there are drawn;
+    where one is not, a run ends.
     """
     whole = {
         (one.start_ms - from_ms) // HOUR_MS: one.value for one in points if one.value is not None and not one.missing

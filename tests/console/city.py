@@ -74,6 +74,7 @@ TOKENS = {
     "city-token": ("viewer", CITY),
     "viewer-token": ("viewer", None),
     "collector-token": ("source", "gw1"),
+    "leaver-token": ("enterprise", "bz-steel"),
 }
 
 
