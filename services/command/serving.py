@@ -44,9 +44,9 @@ def _end(*_: object) -> None:
     raise SystemExit(0)
 
 
-def set_up_logs() -> None:
+def set_up_logs(level: int = logging.INFO) -> None:
     """Send the logs of this process to standard error: a line of JSON each, or readable ones at a terminal."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(levelname)s %(name)s %(message)s")
     for noisy in ("aiokafka", "faust", "mode", "kafka", "httpx", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     renderer = (
@@ -61,7 +61,7 @@ def set_up_logs() -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 

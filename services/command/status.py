@@ -31,7 +31,7 @@ def status(
     Heartbeats are read from Kafka (QINGYU_KAFKA); api and gateway are asked at QINGYU_API and QINGYU_GATEWAY.
     """
     settings = Settings()
-    rows = [*_servers(settings), *_heartbeats(settings, FORGOTTEN_S if not every else float("inf"))]
+    rows = [*_servers(settings), *heartbeats(settings, FORGOTTEN_S if not every else float("inf"))]
     if as_json:
         say_json({"items": rows})
     else:
@@ -62,7 +62,8 @@ def _servers(settings: Settings) -> Iterator[dict[str, Any]]:
         yield {"process": name, "state": state, "url": url}
 
 
-def _heartbeats(settings: Settings, forgotten_s: float) -> Iterator[dict[str, Any]]:
+def heartbeats(settings: Settings, forgotten_s: float) -> Iterator[dict[str, Any]]:
+    """Yield what each process said last, unless it was silent for longer than `forgotten_s` [s]."""
     from services.topics import TopicsError
 
     try:

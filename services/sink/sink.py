@@ -37,10 +37,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Sink:
-    """Runs until `stop`; `state` says for /readyz whether it can work."""
+    """Runs until `stop`; `state` says for /readyz whether it can work.
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    `tells`: whether it sends heartbeats; one that soon ends by intent does not, or it would be missed.
+    """
+
+    def __init__(self, settings: Settings, store: Store, *, tells: bool = True) -> None:
         self._store = store
+        self._tells = tells
         self._clock = Clock.parse(settings.clock)
         self._registry = RegistryFollower(settings)
         self._reader = Reader(settings)
@@ -74,7 +78,7 @@ class Sink:
     async def run(self) -> None:
         """Read and write until told to stop."""
         await self._registry.start(limit_s=0)
-        telling = asyncio.create_task(self._figures.tell(), name="heartbeat")
+        telling = asyncio.create_task(self._figures.tell(), name="heartbeat") if self._tells else None
         try:
             while not self._registry.loaded and not self._stopping.is_set():
                 await self._pause(BACKOFF_S[0])
@@ -82,8 +86,9 @@ class Sink:
             while not self._stopping.is_set():
                 await self._once()
         finally:
-            telling.cancel()
-            await asyncio.wait([telling], timeout=10)
+            if telling is not None:
+                telling.cancel()
+                await asyncio.wait([telling], timeout=10)
             await self._reader.stop()
             await self._registry.stop()
 

@@ -86,8 +86,7 @@ class InfluxStore(ListsFile):
         with self._writing() as connection:
             lists.move(connection, moves)
             lists.put(connection, entries)
-            if lines:
-                lists.put(connection, self._send(connection, lines))
+            lists.put(connection, self._send(connection, lines))
 
     def replace_members(self, points: Sequence[Point]) -> None:
         """Replace measurement `member`, the new ones first, so that it is never empty; see SeriesStore."""

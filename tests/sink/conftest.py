@@ -23,7 +23,40 @@ from schemas.topics import Topic
 from services.topics import apply_topics
 
 Message = tuple[Topic, int, bytes, bytes]
+COMMAND = "from services.command.main import app; app()"
 RUN = "from schemas.settings import Settings; from services.sink.main import serve; serve(Settings())"
+
+
+def store_environment(settings: Settings) -> dict[str, str]:
+    """Return what tells a process which store is meant."""
+    token = settings.influx_token
+    return {
+        "QINGYU_STORE": settings.store,
+        "QINGYU_DATA": str(settings.data),
+        "QINGYU_INFLUX": settings.influx,
+        "QINGYU_INFLUX_ORG": settings.influx_org,
+        "QINGYU_INFLUX_TOKEN": token.get_secret_value() if token else "",
+        "QINGYU_INFLUX_PREFIX": settings.influx_prefix,
+        "QINGYU_RAW_RETENTION": settings.raw_retention,
+    }
+
+
+def rebuild(settings: Settings, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `qingyu store rebuild --json` to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", COMMAND, "store", "rebuild", "--json", *options],
+        env={
+            **os.environ,
+            "QINGYU_KAFKA": settings.kafka,
+            "QINGYU_TOPIC_PREFIX": settings.topic_prefix,
+            "QINGYU_PARTITIONS": str(settings.partitions),
+            **store_environment(settings),
+        },
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
 
 
 class SinkProcess:
@@ -35,7 +68,7 @@ class SinkProcess:
             "QINGYU_KAFKA": settings.kafka,
             "QINGYU_TOPIC_PREFIX": settings.topic_prefix,
             "QINGYU_PARTITIONS": str(settings.partitions),
-            "QINGYU_STORE": settings.store,
+            **store_environment(settings),
             "QINGYU_METRICS_PORT": str(port),
         }
         self._port = port
@@ -48,7 +81,11 @@ class SinkProcess:
                 [sys.executable, "-c", RUN], env={**self._environment, **settings}, stdout=log, stderr=log
             )
 
-    def wait_killed(self, limit_s: float = 40) -> None:
+    def kill(self) -> None:
+        """SIGKILL, wherever it is."""
+        self.end(signal.SIGKILL)
+
+    def wait_killed(self, limit_s: float = 90) -> None:
         assert self.process is not None
         assert self.process.wait(limit_s) == -signal.SIGKILL, self._log.read_text()
         self.process = None
@@ -77,7 +114,7 @@ class SinkProcess:
         return self._log.read_text()
 
 
-def until(found: Callable[[], Any], limit_s: float = 40) -> Any:
+def until(found: Callable[[], Any], limit_s: float = 90) -> Any:
     """Return what `found` returns as soon as it is true."""
     end = time.monotonic() + limit_s
     while not (result := found()):
