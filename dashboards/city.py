@@ -6,7 +6,7 @@ from dashboards import engine, figures, panels, variables
 from dashboards.board import board
 from dashboards.coverage import coverage
 from dashboards.figures import CO2, CO2_SOURCES, ENERGY_CV, ENERGY_EQ, KINDS, OPEN
-from dashboards.influxql import IN_RANGE, Measurement, count_of, select
+from dashboards.influxql import IN_RANGE, Measurement, count_of, newest, select
 from dashboards.names import CITY_UID, ENTERPRISE_UID
 from dashboards.variables import MEMBERS, TERRITORY
 from schemas.series import ALARM, MEMBER
@@ -90,12 +90,8 @@ def _hours() -> list[Any]:
 
 def _enterprises() -> list[Any]:
     each = [("$tag_entity", figures.windows_of_each("hour", MEMBERS, ENERGY_CV, per=KG_PER_T))]
-    name = select(
-        _MEMBER,
-        {"member": f"last({_MEMBER.field('value')})"},
-        [f"{_MEMBER.tag('group')} = {TERRITORY}"],
-        by=["entity", "name"],
-    )
+    of_territory = [f"{_MEMBER.tag('group')} = {TERRITORY}"]
+    name = newest(_MEMBER, "value", {"value": "value"}, of_territory, ["entity", "name"], flat=True)
     queries = [
         name,
         figures.current_of_each("day", MEMBERS, ENERGY_CV, "cv", per=KG_PER_T),

@@ -89,7 +89,7 @@ def newest_alarms(where: str, *, keep: str = "") -> Query:
     """Return what each limit or rule of each entity was evaluated to last, at the range's end."""
     alarm = Measurement(ALARM)
     columns = {name: name for name in ("state", "tier", "value", "limit", "margin")}
-    return newest(alarm, "state", columns, [where, _NOW], ["entity", "rule"], keep=keep)
+    return newest(alarm, "state", columns, [where, _NOW], ["entity", "rule"], keep=keep, flat=True)
 
 
 def present(window: Measurement) -> str:

@@ -85,18 +85,21 @@ def newest(
     by: Sequence[str],
     *,
     keep: str = "",
+    flat: bool = False,
 ) -> Query:
     """Return a query for columns (name: field) of the newest point of each series, all of that one point.
 
     The newest is the last that has `by_field`. `keep` is a condition on columns: points that do not fulfil it are left
-    out, and no older one comes in their place.
+    out, and no older one comes in their place. `flat` makes one series of all, with the tags as columns: Grafana may
+    mix the tags of a table up where there are several.
     """
     first = f'last({measurement.field(by_field)}) AS "{by_field}"'
     others = (f'{measurement.field(field)} AS "{name}"' for name, field in columns.items() if name != by_field)
     inner = f'SELECT {", ".join([first, *others])} FROM "{measurement.name}"' + _rest(measurement, where, by, "", "")
-    names = ", ".join(f'"{name}"' for name in columns)
+    tags = [measurement.tag(tag) for tag in by]
+    names = ", ".join([*(tags if flat else ()), *(f'"{name}"' for name in columns)])
     condition = f" WHERE {keep}" if keep else ""
-    groups = f" GROUP BY {', '.join(measurement.tag(tag) for tag in by)}" if by else ""
+    groups = f" GROUP BY {', '.join(tags)}" if tags and not flat else ""
     return Query(measurement.name, f"SELECT {names} FROM ({inner}){condition}{groups}")
 
 

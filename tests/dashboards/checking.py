@@ -172,6 +172,10 @@ def _source_faults(panels: list[dict[str, Any]]) -> Iterator[str]:
         uids = {target["datasource"]["uid"] for target in panel.get("targets", ()) if "datasource" in target}
         if any("datasource" not in target for target in panel.get("targets", ())):
             yield f"panel {panel['id']}: a query has no data source"
+        for target in panel.get("targets", ()):
+            # Grafana writes the tags of each series into a table in an order of its own.
+            if target.get("resultFormat") == "table" and re.search(r'GROUP BY "\w+", "\w+"$', target["query"]):
+                yield f"panel {panel['id']}: a table of several tags is asked for with the tags as columns"
         wanted = next(iter(uids)) if len(uids) == 1 else MIXED["uid"]
         if uids and panel["datasource"]["uid"] != wanted:
             yield f"panel {panel['id']}: its data source is not {wanted!r}, which its queries need"

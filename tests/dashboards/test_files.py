@@ -179,6 +179,12 @@ BROKEN: list[tuple[str, str, Callable[[Any], None], str]] = [
         "its query is not a plain text",
     ),
     (
+        "a table whose tags would be mixed up",
+        BOARD,
+        _set("panels", 11, "targets", 0, "query", value='SELECT last("value") FROM "member" GROUP BY "entity", "name"'),
+        "is asked for with the tags as columns",
+    ),
+    (
         "a panel of a wrong type of value",
         BOARD,
         _set("panels", 1, "fieldConfig", value="x"),
