@@ -16,7 +16,7 @@ from services.api import entities, figures, listings, registry, series
 from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
 from services.console import mounting as board
-from services.http import problem
+from services.http import openapi_page, problem
 from services.http.problem import Problem, unavailable
 from services.http.streaming import StreamingServer
 from streams.stores.opening import open_store
@@ -71,9 +71,12 @@ def create_app(settings: Settings) -> FastAPI:
     def ready() -> tuple[bool, dict[str, Any]]:
         return follower.ready, follower.state()
 
-    app = FastAPI(title="Qingyu 晴雨", description=DESCRIPTION, version="1", lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Qingyu 晴雨", description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.state.api = api
     problem.install(app)
+    openapi_page.install(app)
     _install_store_errors(app)
     # Only for the OpenAPI page: who is calling is found out by each route's reader.
     key = [Depends(HTTPBearer(auto_error=False))]

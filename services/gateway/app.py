@@ -19,7 +19,7 @@ from services.gateway import examples, figures
 from services.gateway.gathering import Gathering
 from services.gateway.receiving import Door, Receiving
 from services.gateway.reported import ReportedReceiving
-from services.http import problem
+from services.http import openapi_page, problem
 from services.outbox import Outbox
 from streams.stores.registry_topic import RegistryFollower
 
@@ -54,8 +54,15 @@ def create_app(settings: Settings) -> FastAPI:
             await outbox.stop()
             await follower.stop()
 
-    app = FastAPI(title="Qingyu gateway", summary="Push meter readings and reported values.", lifespan=lifespan)
+    app = FastAPI(
+        title="Qingyu gateway",
+        summary="Push meter readings and reported values.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     problem.install(app)
+    openapi_page.install(app)
 
     def ready() -> tuple[bool, dict[str, Any]]:
         follower: RegistryFollower = app.state.follower
