@@ -16,6 +16,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from types import FrameType
@@ -67,6 +68,8 @@ class Demo:
         with contextlib.ExitStack() as stack:
             self._fetch_servers()
             folder = stack.enter_context(_folder(self._options.keep, self._say))
+            # The year is read and simulated while the servers start.
+            channels_to_be = stack.enter_context(ThreadPoolExecutor(1, "channels")).submit(city_channels)
             running = stack.enter_context(
                 running_stack(
                     folder,
@@ -86,7 +89,7 @@ class Demo:
             running.command("apply", str(city_folder()), str(_notifications(running, folder)))
             running.wait_ready(*early)
             stack.enter_context(_addresses(running))
-            channels, clock = city_channels(), Clock.parse(running.settings.clock)
+            channels, clock = channels_to_be.result(), Clock.parse(running.settings.clock)
             player = Player(channels, list(outputs(channels)), clock, running.gateway, running.token, FIRST_MS)
             stack.callback(player.stop)
             self._play_history(player, channels, clock.now_ms())
@@ -135,7 +138,9 @@ class Demo:
                 overview, trouble = _read(reader)
                 rest_s = max(REFRESH_S, READING_REST * (time.monotonic() - asked_s))
                 healths = running.healths()
-                if live_s is None and overview is not None and overview.live(now_ms):
+                # A worker that still takes the past in is not ready, though the first enterprises have figures.
+                ready = all(one.state == "ready" for one in healths)
+                if live_s is None and overview is not None and ready and overview.live(now_ms):
                     live_s = time.monotonic() - self._started_s
                     if self._options.open or (self._options.open is None and _has_desktop()):
                         # In a thread, since some browsers hold the one who opens them.

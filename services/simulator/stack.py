@@ -147,12 +147,13 @@ def running_stack(
     prefix = f"demo-{secrets.token_hex(3)}."
     named = os.environ.get("QINGYU_KAFKA")
     tell(f"Kafka at {named}, as QINGYU_KAFKA says" if named else "Kafka")
-    secret, ports = secrets.token_urlsafe(24), _ports()
-    with (
-        broker(folder / "kafka") as kafka,
-        _store(store, folder, prefix, tell) as series,
-        Postbox(http_port=ports.pop(_POSTBOX), secret=secret) as postbox,
-    ):
+    secret = secrets.token_urlsafe(24)
+    with contextlib.ExitStack() as servers:
+        kafka = servers.enter_context(broker(folder / "kafka"))
+        series = servers.enter_context(_store(store, folder, prefix, tell))
+        # Chosen last: until a process has its port, somebody else may take it.
+        ports = _ports()
+        postbox = servers.enter_context(Postbox(http_port=ports.pop(_POSTBOX), secret=secret))
         # Short enough for an address with it to fit a line.
         token = secrets.token_urlsafe(16)
         now = dt.datetime.now(dt.UTC)
