@@ -47,7 +47,7 @@ HOURS_PER_S = 1.0
 LIVE_LIMIT_S = 240.0
 REFRESH_S = 1.5
 # What the screen shows costs queries: it rests so many times as long as they took.
-READING_REST = 3.0
+READING_REST = 4.0
 PLAIN_EVERY_S = 3.0
 # Where the demo says how to reach it, while it runs.
 ADDRESSES = Path("var") / "demo.env"
@@ -135,12 +135,13 @@ class Demo:
         with self._output() as show:
             while (now_ms := clock.now_ms()) < LAST_MS:
                 asked_s = time.monotonic()
-                overview, trouble = _read(reader)
-                rest_s = max(REFRESH_S, READING_REST * (time.monotonic() - asked_s))
                 healths = running.healths()
-                # A worker that still takes the past in is not ready, though the first enterprises have figures.
+                # A worker that still takes the past in is not ready, though the first enterprises have figures; asking
+                # for them would only take the time that it needs.
                 ready = all(one.state == "ready" for one in healths)
-                if live_s is None and overview is not None and ready and overview.live(now_ms):
+                overview, trouble = _read(reader) if ready or live_s is not None else (None, "")
+                rest_s = max(REFRESH_S, READING_REST * (time.monotonic() - asked_s))
+                if live_s is None and overview is not None and overview.live(now_ms):
                     live_s = time.monotonic() - self._started_s
                     if self._options.open or (self._options.open is None and _has_desktop()):
                         # In a thread, since some browsers hold the one who opens them.

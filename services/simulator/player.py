@@ -16,7 +16,7 @@ from services.simulator.channel import Channel
 from services.simulator.outputs import Output
 
 BATCH_READINGS = 2000
-EVERY_S = 0.25
+EVERY_S = 0.5
 ANSWER_S = 30.0
 
 
