@@ -70,9 +70,11 @@ class InfluxAdmin:
         """Make the buckets that are missing, give `raw` the settings' retention, and return them all by name."""
         with self._client() as client:
             found = self._found(client)
+            missing = self._wanted.keys() - found.keys()
+            org = self._org_id(client) if missing else ""
             for name, kind in self._wanted.items():
-                if name not in found:
-                    found[name] = self._make(client, name, kind)
+                if name in missing:
+                    found[name] = self._make(client, org, name, kind)
                 elif kind == "raw" and found[name].retention_ms != self._settings.raw_retention_ms:
                     found[name] = self._retain(client, name, found[name])
             return {name: found[name] for name in self._wanted}
@@ -83,7 +85,8 @@ class InfluxAdmin:
             for name, bucket in self._found(client).items():
                 if name in self._wanted:
                     client.buckets_api().delete_bucket(bucket.id)
-            return {name: self._make(client, name, kind) for name, kind in self._wanted.items()}
+            org = self._org_id(client)
+            return {name: self._make(client, org, name, kind) for name, kind in self._wanted.items()}
 
     def token(self, description: str, *, write: bool) -> str:
         """Make a token for the buckets of the organisation, to read or to read, write and make anew, and return it.
@@ -130,11 +133,11 @@ class InfluxAdmin:
                 return found
             offset += _PAGE
 
-    def _make(self, client: InfluxDBClient, name: str, kind: str) -> Bucket:
+    def _make(self, client: InfluxDBClient, org: str, name: str, kind: str) -> Bucket:
         kept_ms = self._settings.raw_retention_ms if kind == "raw" else None
         made: Any = client.buckets_api().create_bucket(
             bucket_name=name,
-            org=self._org_id(client),
+            org=org,
             description=f"Qingyu: {', '.join(BUCKETS[kind])}",
             retention_rules=_rules(kept_ms, SHARD_S[kind]),
         )
@@ -143,7 +146,7 @@ class InfluxAdmin:
     def _retain(self, client: InfluxDBClient, name: str, bucket: Bucket) -> Bucket:
         kept_ms = self._settings.raw_retention_ms
         changed: Any = client.buckets_api().find_bucket_by_id(bucket.id)
-        changed.retention_rules = _rules(kept_ms, SHARD_S["raw"])
+        changed.retention_rules = [_rules(kept_ms, SHARD_S["raw"])]
         client.buckets_api().update_bucket(changed)
         return Bucket(bucket.id, kept_ms)
 

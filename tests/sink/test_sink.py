@@ -270,6 +270,8 @@ def test_members_follow_the_registry(settings: Settings, sink: SinkProcess, stor
     assert store.members("county/bz") == [(STEEL, "钢厂")]
     asyncio.run(write_set(settings, 2, documents(text.replace("钢厂", "新钢厂").split("---")[2])))
     until(lambda: store.members("city/cd") == [(STEEL, "新钢厂")])
+    store.drop_all()
+    until(lambda: store.members("city/cd") == [(STEEL, "新钢厂")])
 
 
 def test_the_sink_tells_the_engine_topic_that_it_lives(
