@@ -40,6 +40,8 @@ OUTSTANDING = 20_000
 NOTE_S = 2.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 NOTE_LIMIT_S = 10.0
+# How often a start looks whether the registry has been read.
+WAIT_S = 0.05
 
 _log = structlog.get_logger(__name__)
 
@@ -132,16 +134,18 @@ class Notifier:
         return time.time_ns() // 1_000_000
 
     async def _begin(self) -> None:
+        while not (self._registry.loaded and self._outbox.ready) and not self._stopping.is_set():
+            await self._pause(WAIT_S)
         attempt = 0
         while not self._stopping.is_set():
             try:
-                if self._registry.loaded and self._outbox.ready:
-                    read = await self._remember()
-                    self._since_ms = read.since
-                    await self._connect(read.offsets)
-                    return
+                read = await self._remember()
             except (KafkaError, TimeoutError, OSError) as error:
                 self._reader.lost(error)
+            else:
+                self._since_ms = read.since
+                await self._connect(read.offsets)
+                return
             await self._pause(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
             attempt += 1
 

@@ -15,6 +15,7 @@ from schemas.topics import ENGINE
 from services.outbox import Message, NotAcknowledgedError, Outbox
 
 HEARTBEAT_S = 5.0
+CONNECTING_S = 0.5
 
 _EVENTS = prometheus_client.Counter(
     "qingyu_notifier_events", "Events read, by what became of them: told, nobody, old, unreadable.", ["result"]
@@ -76,6 +77,10 @@ class Figures:
     async def tell(self) -> None:
         """Send heartbeats for ever; a failure is logged and the next one tries again."""
         while True:
+            if not self._outbox.ready:
+                # It says itself what it waits for.
+                await asyncio.sleep(CONNECTING_S)
+                continue
             try:
                 message = Message(ENGINE, 0, self._process.encode(), encode(self.heartbeat()))
                 await self._outbox.send([message])

@@ -265,6 +265,7 @@ class House:
         )
 
     def restart(self) -> None:
+        """Stop the notifier and start another one, with the settings of the house."""
         self.running.stop()
         self.running = RunningNotifier(self.settings)
         self.running.start()

@@ -19,6 +19,7 @@ from tests.notifier.conftest import (
     House,
     Mailbox,
     Receiver,
+    RunningNotifier,
     body_of,
     document,
     event,
@@ -243,6 +244,27 @@ def test_a_recipient_that_ended_while_something_was_outstanding_is_passed_over(h
 
     dropped = house.outcome("ended", "dropped")
     assert (dropped.reason, dropped.told) == ("recipient_not_in_force", None)
+
+
+def test_a_delivery_that_fails_for_too_long_is_given_up_and_the_next_one_goes_its_way(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifier.lane.GROWTH", (1,))
+    house.receiver.usual["/hopeless"] = Behaviour(500)
+    house.running.stop()
+    house.running = RunningNotifier(house.settings.model_copy(update={"notify_give_up_s": 0.3}))
+    house.running.start()
+    house.say(event("hopeless"), event("hopeless", 2, "ok"))
+
+    given_up = house.outcome("hopeless", "given_up")
+    assert (given_up.seq, given_up.told) == (1, None)
+    assert given_up.attempts > 1
+    assert "HTTP 500" in given_up.reason
+    house.receiver.usual.pop("/hopeless")
+    house.say(event("hopeless", 3))
+    assert house.outcome("hopeless", "delivered").seq == 3
+    assert key_of_event(event("hopeless", 2, "ok")) not in house.receiver.keys("hopeless")
+    house.restart()
 
 
 def test_what_was_known_long_before_the_first_start_is_not_told(house: House) -> None:
