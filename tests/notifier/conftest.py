@@ -186,11 +186,11 @@ def records(settings: Settings) -> list[Delivery]:
     return [decode_delivery(each.value) for each in read(settings, DELIVERY) if each.key != READ_KEY]
 
 
-def until(found: Callable[[], Any], what: str = "it", limit_s: float = LIMIT_S) -> Any:
+def until(found: Callable[[], Any], what: str = "it", limit_s: float = LIMIT_S, every_s: float = 0.02) -> Any:
     end = time.monotonic() + limit_s
     while not (result := found()):
         assert time.monotonic() < end, f"{what} did not happen within {limit_s} s"
-        time.sleep(0.02)
+        time.sleep(every_s)
     return result
 
 
@@ -261,7 +261,9 @@ class House:
             lambda: next(
                 (one for one in records(self.settings) if (one.recipient, one.outcome) == (name, outcome)), None
             ),
-            f"{outcome} of {name}",
+            f"{outcome} of {name}, {self.running.state()}",
+            # Reading a topic takes a connection each time.
+            every_s=0.2,
         )
 
     def restart(self) -> None:

@@ -51,6 +51,7 @@ PLAIN = (
     "early",
     "late",
     "bad",
+    "hopeless",
 )
 
 
