@@ -37,7 +37,7 @@ def amount(value: float | None, unit: str) -> Amount:
 
 def unit_text(unit: str) -> str:
     """Return how a unit is written: `kgCO2/t` with its small 2."""
-    return unit.replace("CO2", "CO\N{SUBSCRIPT TWO}").replace("m3", "m³")
+    return unit.replace("CO2", "CO\N{SUBSCRIPT TWO}").replace("m3", "m³").replace("m2", "m²")
 
 
 def decimals_for(size: float) -> int:

@@ -95,7 +95,9 @@ def test_an_open_alarm_makes_the_weather_up_to_the_city(snapshot: Snapshot) -> N
     assert {one: str(moment.weathers[one]) for one in (CITY, COUNTY, PARK, STEEL)} == dict.fromkeys(
         (CITY, COUNTY, PARK, STEEL), "rain"
     )
-    assert text(cells(moment)["alarms"]).startswith("吨钢能耗限额 预警 钢厂 · 2018-02 89.96 对限值 87.00 kgce/t")
+    assert text(cells(moment)["alarms"]).startswith(
+        "吨钢能耗限额 预警 钢厂 · 2018-02 · 自 2018-02-01 00:00 89.96 对限值 87.00 kgce/t"
+    )
 
 
 def test_a_name_is_shown_as_it_is_and_never_as_markup(snapshot: Snapshot) -> None:

@@ -4,6 +4,8 @@ import { Charts } from "./charts.js";
 const STALE_MS = 12_000; // the server sends a heartbeat every 5 s
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
+const TURN_MS = 10_000;
+const UNTOUCHED_MS = 60_000;
 
 const root = document.documentElement;
 const body = document.body;
@@ -110,7 +112,23 @@ function look() {
   if (source && performance.now() - askedAt > STALE_MS) again();
 }
 
+// Nobody scrolls a wall: what does not fit into a panel is shown by turns, unless somebody is at the page.
+const wall = matchMedia("(min-width: 1700px) and (min-aspect-ratio: 3/2) and (prefers-reduced-motion: no-preference)");
+let touchedAt = -Infinity;
+for (const kind of ["pointermove", "keydown", "wheel", "touchstart"]) {
+  addEventListener(kind, () => (touchedAt = performance.now()), { passive: true });
+}
+function turn() {
+  if (!wall.matches || performance.now() - touchedAt < UNTOUCHED_MS) return;
+  for (const panel of document.querySelectorAll(".scroll")) {
+    const rest = panel.scrollHeight - panel.clientHeight - panel.scrollTop;
+    if (panel.scrollHeight - panel.clientHeight < 2) continue;
+    panel.scrollTo({ top: rest < 2 ? 0 : panel.scrollTop + panel.clientHeight * 0.85, behavior: "smooth" });
+  }
+}
+
 setInterval(look, 1_000);
+setInterval(turn, TURN_MS);
 addEventListener("pagehide", close);
 addEventListener("pageshow", (event) => {
   if (event.persisted) connect();
