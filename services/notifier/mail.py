@@ -37,7 +37,6 @@ class MailChannel:
         self._settings = settings
         self._secrets = secrets
         self._now_s = now_s
-        self._board = (settings.public or settings.api).rstrip("/") + "/"
 
     async def close(self) -> None:
         """Nothing stays open between mails."""

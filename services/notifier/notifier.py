@@ -62,7 +62,7 @@ class Notifier:
         self._registry.on_change.append(self._switch)
         self._ways: dict[str, Channel] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._board = (settings.public or settings.api).rstrip("/") + "/"
+        self._board = (settings.public or settings.api).rstrip("/")
         self._stopping = asyncio.Event()
         self._since_ms = 0
         self._loaded = False
@@ -127,7 +127,7 @@ class Notifier:
 
     def wording(self, event: AlarmEvent) -> Wording:
         """Return the words for an event, with today's names."""
-        return Wording(event, self._registry.snapshot, self._board)
+        return Wording(event, self._registry.snapshot, f"{self._board}/board/alarm/{event.id}")
 
     def now_ms(self) -> int:
         """Return real time [epoch ms]: a delivery happens in it, whatever clock the numbers live on."""

@@ -84,7 +84,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The words for one event, with the names of a registry; `board` is the address of the board."""
+    """The words for one event, with the names of a registry; `board` is the address of the alarm's page."""
 
     event: AlarmEvent
     snapshot: Snapshot

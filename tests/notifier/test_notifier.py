@@ -94,7 +94,10 @@ def test_a_webhook_carries_the_event_signed_as_the_page_says(house: House) -> No
     assert (body["v"], body["type"], body["key"], body["recipient"]) == (1, "alarm.event", call.key, "works")
     assert body["title"]["zh"] == "严重告警：企业works 粗钢单位产品能耗 97.235 kgce/t（限值 94 kgce/t）"
     assert body["title"]["en"] == "Critical: Works works, Energy per tonne of steel 97.235 kgce/t (limit 94 kgce/t)"
-    assert body["links"]["alarm"] == f"https://board.city.example/v1/alarms/{said.id}"
+    assert body["links"] == {
+        "alarm": f"https://board.city.example/v1/alarms/{said.id}",
+        "board": f"https://board.city.example/board/alarm/{said.id}",
+    }
     assert (body["event"]["id"], body["event"]["seq"], body["event"]["from"]) == (said.id, 1, None)
     recorded = house.outcome("works", "delivered")
     assert (recorded.key, recorded.channel, recorded.told, recorded.attempts) == (call.key, "webhook", "firing", 1)
