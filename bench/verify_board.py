@@ -48,7 +48,7 @@ PAGES = {
 }
 SIZES = {"3840": (3840, 2160), "1280": (1280, 800), "390": (390, 844)}
 LOOKS = (("zh", "dark"), ("en", "light"), ("zh", "light"), ("en", "dark"))
-QUALITY = 72
+QUALITY = 60
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 
