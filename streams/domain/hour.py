@@ -150,11 +150,13 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
 
 
 def _on_one_list(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) -> tuple[Hour, Rows]:
-    """Return hour and rows with both on the union of their meters, at the finer of their scales."""
+    """Return hour and rows with both on the union of the meters that have rows, at the finer of their scales."""
     if hour.meters == tuple(meters) and hour.scales == tuple(scales):
         return hour, rows
     had = dict(zip(hour.meters, hour.scales, strict=True))
-    come = dict(zip(meters, scales, strict=True))
+    # Who sends many hours at once names meters that have nothing in this one.
+    present: list[int] = np.flatnonzero(np.bincount(rows.meter)).tolist()
+    come = {meters[at]: scales[at] for at in present}
     finest = {meter: max(had.get(meter, 0), come.get(meter, 0)) for meter in had.keys() | come.keys()}
     names = tuple(sorted(finest))
     place = {meter: index for index, meter in enumerate(names)}
@@ -175,8 +177,8 @@ def _moved(
 ) -> Rows:
     if not len(rows):
         return rows
-    new_meter = np.array([place[meter] for meter in meters], np.int64)[rows.meter]
-    powers = [10 ** (finest[meter] - scale) for meter, scale in zip(meters, scales, strict=True)]
+    new_meter = np.array([place.get(meter, -1) for meter in meters], np.int64)[rows.meter]
+    powers = [10 ** (finest.get(meter, scale) - scale) for meter, scale in zip(meters, scales, strict=True)]
     if any(power != 1 for power in powers):
         return rows.replaced(meter=new_meter, v=rows.v * np.array(powers, np.int64)[rows.meter])
     return rows.replaced(meter=new_meter)

@@ -5,6 +5,7 @@ Objects are never changed in place once they are in a cache, so giving a piece o
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -95,7 +96,7 @@ class Work:
         self._blocks: dict[bytes, Block] = {}
         self._documents: dict[bytes, CalendarDocument] = {}
         self._durable: dict[bytes, bytes | None] = {}
-        self._places: set[bytes] = set()
+        self._places: dict[str, set[bytes]] = {}  # by meter
         self._starts: dict[tuple[str, str], list[str]] = {}
 
     def _read(self, key: bytes, decode: Callable[[bytes], ObjectT]) -> ObjectT | None:
@@ -120,7 +121,7 @@ class Work:
         had = before.meters if before is not None else ()
         if had is not hour.meters and had != hour.meters:
             for meter in set(hour.meters).difference(had):
-                self._places.add(state_key(self.enterprise, PLACE, meter, text))
+                self._places.setdefault(meter, set()).add(state_key(self.enterprise, PLACE, meter, text))
 
     def hours_stored(self) -> list[int]:
         """Return the starts [epoch ms] of all hours that have readings, in order."""
@@ -146,8 +147,7 @@ class Work:
     def hour_with(self, meter: str, start_ms: int, *, after: bool) -> int | None:
         """Return the nearest hour [epoch ms] before (or after) another one in which a meter has rows."""
         prefix = state_key(self.enterprise, PLACE, meter, "")
-        here = [each for each in self._places if each.startswith(prefix)] if self._places else ()
-        return self._nearest(prefix, start_ms, here, after=after)
+        return self._nearest(prefix, start_ms, self._places.get(meter, ()), after=after)
 
     def block(self, day: str) -> Block | None:
         """Return the block of a day, None when there is none."""
@@ -280,7 +280,7 @@ class Work:
             durable[key] = data
             entity = document.entity
             self.outputs.append(Output("totals", entity, f"{entity}|{document.period}".encode(), data))
-        local: dict[bytes, bytes | None] = dict.fromkeys(self._places, b"")
+        local: dict[bytes, bytes | None] = dict.fromkeys(chain.from_iterable(self._places.values()), b"")
         for key, block in self._blocks.items():
             local[key] = pack_block(block)
         return durable, local, self._objects

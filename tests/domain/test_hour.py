@@ -89,6 +89,19 @@ def test_a_finer_scale_makes_what_is_kept_finer():
     assert finer.of("a").v.tolist() == [1500, 1575]
 
 
+def test_an_hour_names_only_meters_that_have_rows_in_it():
+    # A batch of many hours names meters that have nothing in this one; to look for those would go through every hour.
+    first, second = (
+        [(cell,) for cell in row] for row in ((0, START, 100, 0, 0, START), (2, START + 1, 1575, 0, 0, START))
+    )
+    hour, changed = merge(Hour.empty(START), ("a", "b", "c"), (2, 5, 0), rows_of(first))
+    assert (hour.meters, hour.scales, changed) == (("a",), (2,), {"a"})
+    again, _ = merge(
+        hour, ("c", "b", "a"), (0, 5, 3), rows_of([(2,), (START + 60_000,), (1575,), (0,), (0,), (START,)])
+    )
+    assert (again.meters, again.scales, again.of("a").v.tolist()) == (("a",), (3,), [1000, 1575])
+
+
 def test_bytes_that_are_no_packed_hour_are_refused_by_name():
     for data in (b"", b"nonsense", pack(Hour.empty(START))[:-3]):
         try:
