@@ -248,8 +248,10 @@ def _notifications(running: Stack, folder: Path) -> Path:
 @contextlib.contextmanager
 def _addresses(running: Stack) -> Iterator[None]:
     """Write, for as long as the demo runs, a file that a shell can read: addresses, settings, an operator's token."""
-    own = ("QINGYU_OPERATOR_TOKEN", "QINGYU_SECRET_POSTBOX", "QINGYU_API_PORT", "QINGYU_GATEWAY_PORT", "QINGYU_TICK_S")
-    known = {name: value for name, value in running.environment.items() if name not in own}
+    # What a process listens on or sends by is its own.
+    own = ("OPERATOR_TOKEN", "SECRET_", "SMTP_", "NOTIFY_", "PUBLIC", "API_PORT", "GATEWAY_PORT", "TICK_S")
+    own = tuple(f"QINGYU_{name}" for name in own)
+    known = {name: value for name, value in running.environment.items() if not name.startswith(own)}
     text = f"# board: {board_address(running)}\n# mails and webhooks: {_mails(running)}/\n"
     text += "".join(f"export {name}={shlex.quote(value)}\n" for name, value in known.items())
     ADDRESSES.parent.mkdir(exist_ok=True)
