@@ -40,8 +40,9 @@ def board(board_settings: Settings) -> Iterator[RunningApi]:
         yield api
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # Playwright keeps an event loop running in this thread, which tests after it must not meet.
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "chromium is not on PATH; Debian: apt-get install chromium"
     quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
