@@ -135,6 +135,8 @@ class Feed:
 
     async def news(self, limit_s: float) -> None:
         """Return after the next reading, or after `limit_s` [s]."""
+        # A reading that failed is tried again; until one succeeds the page says that it is not current.
+        self._start()
         waiting = self._news
         try:
             async with asyncio.timeout(limit_s):
@@ -179,6 +181,11 @@ class Feed:
     def _start(self) -> None:
         if not self._closed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name=f"board {self.entity}")
+            self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("board feed failed", entity=self.entity, exc_info=error)
 
     async def _run(self) -> None:
         while not self.idle:
