@@ -7,7 +7,7 @@ older alarms, and at last the enterprises that come last.
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,8 @@ class _Content:
 
 
 def save_picture(overview: Overview | None, footer: Footer, file: Path) -> None:
-    """Save the screen as an SVG that loads nothing from elsewhere."""
+    """Save the screen as an SVG that loads nothing from elsewhere and shows no token."""
+    footer = replace(footer, hint=re.sub(r"#token=\S+", "#token=..", footer.hint))
     console = Console(record=True, width=_PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(screen(overview, footer))
     # Without rich's fonts, which a page would fetch from a server that is not ours.

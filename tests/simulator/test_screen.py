@@ -2,13 +2,14 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.live import Live
 
 from services.simulator.overview import Held, Line, Overview
-from services.simulator.screen import Footer, plain_lines, screen
+from services.simulator.screen import Footer, plain_lines, save_picture, screen
 from services.simulator.stack import Health
 
 CITY = {
@@ -113,6 +114,14 @@ def test_an_intensity_stands_against_the_highest_tier_it_passed(value: float, sa
     held = Held({"start": "2018-02", "value": value}, "kgce/t", TIERS)
     (shown,) = [text for text in plain_lines(Overview((replace(line, held=held),), (), 0), FOOTER) if "e1" in text]
     assert said in shown
+
+
+def test_a_saved_picture_shows_no_token_and_loads_nothing(tmp_path: Path):
+    save_picture(OVERVIEW, FOOTER, tmp_path / "screen.svg")
+    text = (tmp_path / "screen.svg").read_text()
+    assert "0123456789" not in text
+    assert "8025" in text
+    assert "url(http" not in text
 
 
 def plain(footer: Footer) -> str:
