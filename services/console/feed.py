@@ -7,6 +7,7 @@ what differs from what he has seen, so a slow one gets fewer and larger changes,
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,11 +58,23 @@ class Drawn:
     """A page's contents at one moment and the mark to go on from."""
 
     subject: Subject
-    moment: Moment
     cells: dict[str, str]
     points: dict[str, list[list[float | None]]]
     spans: dict[str, list[int]]
     mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What one reading found: by language the pieces of the page, and what the next reading goes on from."""
+
+    known_by: tuple[Snapshot, int]
+    subject: Subject
+    layout: str
+    slow: Slow
+    slow_s: float
+    gathered: Gathered
+    pieces: dict[str, dict[str, Any]]
 
 
 class Feed:
@@ -73,12 +86,7 @@ class Feed:
         self._source = source
         self._epoch = secrets.token_hex(4)
         self._languages: dict[str, Ledger] = {}
-        self._subject: Subject | None = None
-        self._known_by: tuple[Snapshot, int] | None = None
-        self._layout = ""
-        self._slow = Slow()
-        self._slow_s = float("-inf")
-        self._gathered: Gathered | None = None
+        self._last: _Read | None = None
         self._read_s = float("-inf")
         self._touched_s = time.monotonic()
         self._failed: StoreError | None = None
@@ -112,14 +120,17 @@ class Feed:
         if self._failed is not None:
             raise self._failed
         self._start()
-        assert self._subject is not None and self._gathered is not None
-        moment = Moment(self._subject, self._gathered, words(language))
-        return Drawn(self._subject, moment, cells(moment), points(moment), spans(moment), self.mark(language))
+        assert self._last is not None
+        drawn = _changes(self._languages[language].since(0), 0)
+        return Drawn(
+            self._last.subject, drawn["cells"], defaultdict(list, drawn["points"]), drawn["spans"], self.mark(language)
+        )
 
     def mark(self, language: str) -> str:
         """Return what names the present state: layout, feed, number of the change."""
         ledger = self._languages.get(language)
-        return f"{self._layout}-{self._epoch}-{0 if ledger is None else ledger.number}"
+        layout = "" if self._last is None else self._last.layout
+        return f"{layout}-{self._epoch}-{0 if ledger is None else ledger.number}"
 
     @contextmanager
     def watching(self, language: str) -> Iterator[None]:
@@ -150,19 +161,19 @@ class Feed:
         Who has seen nothing (an empty mark) is told everything. Where the page must be loaded anew the event says so.
         """
         ledger = self._languages[language]
-        if self._gathered is None:
+        if self._last is None:
             return None, mark
         layout, _, rest = mark.partition("-")
         epoch, _, seen = rest.partition("-")
         now = self.mark(language)
-        if mark and layout != self._layout:
+        if mark and layout != self._last.layout:
             return format_sse_event(event="reload", data_str="{}", id=now), now
         number = int(seen) if epoch == self._epoch and seen.isdecimal() else 0
         if number >= ledger.number > 0:
             return None, now
         key = (language, number)
         if key not in self._encoded:
-            body = _changes(ledger.since(number), self._gathered.now_ms)
+            body = msgspec.json.encode(_changes(ledger.since(number), self._last.gathered.now_ms)).decode()
             self._encoded[key] = format_sse_event(event="change", data_str=body, id=now)
         return self._encoded[key], now
 
@@ -201,7 +212,7 @@ class Feed:
             if drawn and self._failed is None and time.monotonic() - self._read_s < only_older_than_s:
                 return
             try:
-                contents = await asyncio.to_thread(self._gather, languages)
+                read = await asyncio.to_thread(self._gather, self._last, languages)
             except StoreError as error:
                 if self._failed is None:
                     _log.warning("board not read", entity=self.entity, code=error.code, error=str(error))
@@ -209,28 +220,31 @@ class Feed:
             else:
                 self._failed = None
                 self._read_s = time.monotonic()
-                self._take(contents)
+                self._take(read)
         self._tell()
 
-    def _gather(self, languages: list[Words]) -> dict[str, dict[str, Any]]:
+    def _gather(self, last: _Read | None, languages: list[Words]) -> _Read:
         """Read and draw; runs in a thread, one at a time."""
         source = self._source
         snapshot, now_ms = source.snapshot(), source.clock.now_ms()
         known_by = snapshot, window_at(now_ms, "day").start_ms
-        if self._subject is None or self._known_by is None or known_by != self._known_by:
-            self._subject = subject_of(snapshot, self.entity, now_ms)
-            self._layout = f"{assets_version()[:6]}{self._subject.digest()}"
-            self._known_by = known_by
-            self._slow_s = float("-inf")
-        if time.monotonic() - self._slow_s >= SLOW_S:
-            self._slow = gather_slow(source.store, self._subject, now_ms, float(source.clock.rate))
-            self._slow_s = time.monotonic()
-        self._gathered = gather(source.store, self._subject, now_ms, self._slow)
-        return {one.language: _flat(Moment(self._subject, self._gathered, one)) for one in languages}
+        if last is not None and known_by != last.known_by:
+            last = None
+        subject = subject_of(snapshot, self.entity, now_ms) if last is None else last.subject
+        layout = f"{assets_version()[:6]}{subject.digest()}" if last is None else last.layout
+        begun_s = time.monotonic()
+        if last is None or begun_s - last.slow_s >= SLOW_S:
+            slow, slow_s = gather_slow(source.store, subject, now_ms, float(source.clock.rate)), begun_s
+        else:
+            slow, slow_s = last.slow, last.slow_s
+        gathered = gather(source.store, subject, now_ms, slow)
+        pieces = {one.language: _flat(Moment(subject, gathered, one)) for one in languages}
+        return _Read(known_by, subject, layout, slow, slow_s, gathered, pieces)
 
-    def _take(self, contents: dict[str, dict[str, Any]]) -> None:
+    def _take(self, read: _Read) -> None:
+        self._last = read
         self._encoded.clear()
-        for language, pieces in contents.items():
+        for language, pieces in read.pieces.items():
             self._languages[language].put(pieces)
 
     def _tell(self) -> None:
@@ -249,7 +263,7 @@ def _flat(moment: Moment) -> dict[str, Any]:
     return found
 
 
-def _changes(pieces: dict[str, Any], now_ms: int) -> str:
+def _changes(pieces: dict[str, Any], now_ms: int) -> dict[str, Any]:
     changed: dict[str, Any] = {"now": now_ms, "cells": {}, "points": {}, "spans": {}}
     for key, value in pieces.items():
         lead, name = key[:2], key[2:]
@@ -259,4 +273,4 @@ def _changes(pieces: dict[str, Any], now_ms: int) -> str:
             changed["spans"][name] = value
         else:
             changed["points"].setdefault(name.partition("|")[0], []).append(value)
-    return msgspec.json.encode(changed).decode()
+    return changed

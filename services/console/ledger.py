@@ -34,7 +34,3 @@ class Ledger:
     def since(self, number: int) -> dict[str, Any]:
         """Return what changed after change `number` (0: everything)."""
         return {key: value for key, (changed, value) in self._pieces.items() if changed > number}
-
-    def pieces(self) -> dict[str, Any]:
-        """Return everything."""
-        return {key: value for key, (_, value) in self._pieces.items()}

@@ -166,7 +166,7 @@ async def show(request: Request, kind: str, id: str) -> Response:
         cells=drawn.cells,
         points=drawn.points,
         spans=drawn.spans,
-        chart_unit=chart_unit(drawn.moment),
+        chart_unit=chart_unit(subject),
         unit_text=unit_text,
         live=f"/board/live/{entity}?language={language}",
         since=drawn.mark,

@@ -7,7 +7,7 @@ from services.console.coverage import coverage
 from services.console.moment import PERIODS, Moment
 from services.console.numerals import amount, column, number, unit_text, window_text
 from services.console.rendering import piece
-from services.console.subject import CARBON, ENERGY, EQUIVALENT, MeterFacts
+from services.console.subject import CARBON, ENERGY, EQUIVALENT, MeterFacts, Subject
 from services.console.trend import HOURS, shape
 
 
@@ -87,11 +87,10 @@ def hour_rows(moment: Moment) -> dict[str, str]:
     return found
 
 
-def chart_unit(moment: Moment) -> str:
+def chart_unit(subject: Subject) -> str:
     """Return the unit of the day's curve."""
-    meters = moment.subject.meters
-    if moment.subject.kind == "meter":
-        return unit_text(meters[0].unit) if meters else ""
+    if subject.kind == "meter":
+        return unit_text(subject.meters[0].unit) if subject.meters else ""
     return "tce"
 
 
