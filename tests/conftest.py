@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local.influx import ForeignInflux, LocalInflux, influx
 from deploy.local.kafka import ForeignKafka, LocalKafka, broker
+
+# Two processes test at once: how long an example takes tells how busy the machine is.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

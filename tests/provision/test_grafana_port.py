@@ -12,7 +12,7 @@ from tests.provision.fake_grafana import ADMIN, FakeGrafana
 
 @pytest.fixture
 def port(grafana: FakeGrafana) -> Iterator[GrafanaPort]:
-    with GrafanaPort(grafana.address, ADMIN, limit_s=0.5) as found:
+    with GrafanaPort(grafana.address, ADMIN, limit_s=10.0) as found:
         yield found
 
 
@@ -50,9 +50,10 @@ def test_a_page_in_the_place_of_an_answer_is_not_grafana(grafana: FakeGrafana, p
     assert code(port) == "not_grafana"
 
 
-def test_a_silent_grafana_is_given_up_on(grafana: FakeGrafana, port: GrafanaPort):
+def test_a_silent_grafana_is_given_up_on(grafana: FakeGrafana):
     grafana.slow_s = 1.0
-    assert code(port) == "no_answer"
+    with GrafanaPort(grafana.address, ADMIN, limit_s=0.3) as port:
+        assert code(port) == "no_answer"
 
 
 def test_a_database_that_is_away_is_told(grafana: FakeGrafana, port: GrafanaPort):
