@@ -167,7 +167,7 @@ async def watch(stack: Stack, watched: Watched) -> None:
                     page.raise_for_status()
                     async for line in page.aiter_lines():
                         if line.startswith("data: "):
-                            for at_ms, tce in json.loads(line[6:]).get("points", {}).get("hours", ()):
+                            for at_ms, tce, *_ in json.loads(line[6:]).get("points", {}).get("hours", ()):
                                 if at_ms == hour_ms and tce is not None:
                                     watched.sent(tce * 1000, time.monotonic())
             watched.cuts += 1
