@@ -1,6 +1,7 @@
 """Pages drawn from a registry and figures at hand, without a server or a store."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from schemas.windows import DAY_MS, HOUR_MS
 from services.console.cells import cells, points, spans
 from services.console.gathering import Gathered, Slow
 from services.console.moment import Moment
+from services.console.rendering import page
 from services.console.standing import Standing
 from services.console.subject import Subject, subject_of
 from services.console.words import words
@@ -147,3 +149,34 @@ def test_both_languages_have_the_same_cells(snapshot: Snapshot) -> None:
         subject = subject_of(snapshot, entity, NOW_MS)
         both = [cells(Moment(subject, gathered(subject), words(language))) for language in ("zh", "en")]
         assert both[0].keys() == both[1].keys()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_empty_registry_is_told_how_it_is_filled(language: str) -> None:
+    html = page(
+        "choose.html", groups=[], words=words(language), theme="auto", static=str, here="/board", live=None,
+        who="operator",
+    )  # fmt: skip
+    assert "qingyu apply" in html
+
+
+@pytest.mark.parametrize("title", ["forbidden", "not_found", "store", "unready", "busy", "failed"])
+def test_every_error_has_a_page_that_says_what_to_do(title: str) -> None:
+    for language in ("zh", "en"):
+        html = page(
+            "problem.html", title=f"problem.{title}", status=503, code="code", detail="<i>", again_s=10,
+            words=words(language), theme="dark", static=str, here="/board", live=None, who=None,
+        )  # fmt: skip
+        assert words(language)(f"problem.{title}.says") in html
+        assert "&lt;i&gt;" in html
+
+
+def test_a_meter_that_is_over_has_a_page_that_says_so(snapshot: Snapshot) -> None:
+    subject = replace(subject_of(snapshot, METER, NOW_MS), meters=())
+    moment = Moment(subject, gathered(subject), words("en"))
+    html = page(
+        "meter.html", subject=subject, name="Incomer", kind_name="Meter", trail=[], cells=cells(moment),
+        points=points(moment), spans=spans(moment), chart_unit="", unit_text=str, live="/x", since="",
+        words=words("en"), theme="auto", static=str, here="/board", who="operator",
+    )  # fmt: skip
+    assert "This meter is no longer in use." in html
