@@ -7,6 +7,12 @@ const LONGEST_WAIT_MS = 30_000;
 const TURN_MS = 10_000;
 const UNTOUCHED_MS = 60_000;
 
+// What the server drew is painted before anything else is done; a page in the background is never painted.
+await new Promise((resolve) => {
+  requestAnimationFrame(() => setTimeout(resolve));
+  setTimeout(resolve, 1_000);
+});
+
 const root = document.documentElement;
 const body = document.body;
 const cells = new Map();
