@@ -1,5 +1,5 @@
 // Keeps a page current: takes what the server says has changed and says so when nothing comes any more.
-import { Charts } from "./charts.js";
+import { Charts, library } from "./charts.js";
 
 const STALE_MS = 12_000; // the server sends a heartbeat every 5 s
 const FIRST_WAIT_MS = 1_000;
@@ -17,7 +17,8 @@ const root = document.documentElement;
 const body = document.body;
 const cells = new Map();
 for (const cell of document.querySelectorAll("[data-cell]")) cells.set(cell.dataset.cell, cell);
-const charts = new Charts(document.querySelectorAll("[data-chart]"));
+// Without the curves there are still their tables and all the rest.
+const charts = await library().then(() => new Charts(document.querySelectorAll("[data-chart]")), () => null);
 
 let mark = body.dataset.since;
 let source = null;
@@ -68,7 +69,7 @@ function connect() {
     trouble = false;
     heard(event);
     for (const [key, html] of Object.entries(change.cells)) put(key, html);
-    charts.take(change.points, change.spans);
+    charts?.take(change.points, change.spans);
   });
   source.addEventListener("beat", (event) => {
     trouble = JSON.parse(event.data).trouble;

@@ -1,6 +1,21 @@
 // Draws the curves of a page with uPlot; holds no more points than the server says a chart reaches over.
 /* global uPlot */
 
+const LIBRARY = "uplot-1.6.32.min";
+
+// Fetches what draws; a page is painted without waiting for it.
+export async function library() {
+  const address = (ending) => new URL(`./${LIBRARY}.${ending}`, import.meta.url).href;
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: address("css") });
+  const script = Object.assign(document.createElement("script"), { src: address("js") });
+  const loaded = [style, script].map((element) => new Promise((resolve, reject) => {
+    element.onload = resolve;
+    element.onerror = () => reject(new Error(`${element.href ?? element.src} did not come`));
+  }));
+  document.head.append(style, script);
+  await Promise.all(loaded);
+}
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
