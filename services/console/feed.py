@@ -31,6 +31,10 @@ from streams.stores.series import Store, StoreError
 
 POLL_S = 0.5
 SLOW_S = 2.5
+# An hour that is over changes by late data only, and to look through all meters of a city is dear.
+SILENT_S = 20.0
+# How often the store is asked whether anything of the subject has changed.
+LOOK_S = 0.1
 # The store is left alone for at least as long as it took to answer, three times over.
 REST = 3.0
 # A page that is drawn from something older than this would jump at its first change.
@@ -73,6 +77,8 @@ class _Read:
     layout: str
     slow: Slow
     slow_s: float
+    silent_s: float
+    changes: int
     gathered: Gathered
     pieces: dict[str, dict[str, Any]]
 
@@ -204,6 +210,19 @@ class Feed:
             await self._read()
             took_s = time.monotonic() - begun_s
             await asyncio.sleep(max(POLL_S - took_s, took_s * REST))
+            if self._failed is None and self._last is not None:
+                await self._change(self._last)
+
+    async def _change(self, last: _Read) -> None:
+        """Return when something of the subject has changed since a reading, or the clock may have changed it."""
+        source, entities = self._source, last.subject.within()
+        while time.monotonic() - self._read_s < SLOW_S and source.snapshot() is last.known_by[0]:
+            try:
+                if await asyncio.to_thread(source.store.changed, entities) != last.changes:
+                    return
+            except StoreError:
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _read(self, only_older_than_s: float = 0.0) -> None:
         async with self._reading:
@@ -233,13 +252,19 @@ class Feed:
         subject = subject_of(snapshot, self.entity, now_ms) if last is None else last.subject
         layout = f"{assets_version()[:6]}{subject.digest()}" if last is None else last.layout
         begun_s = time.monotonic()
+        # What is written from here on is another change.
+        changes = source.store.changed(subject.within())
+        slow_s = silent_s = begun_s
         if last is None or begun_s - last.slow_s >= SLOW_S:
-            slow, slow_s = gather_slow(source.store, subject, now_ms, float(source.clock.rate)), begun_s
+            before = last.slow if last and begun_s - last.silent_s < SILENT_S else None
+            slow = gather_slow(source.store, subject, now_ms, float(source.clock.rate), before)
+            if last and slow.silent is last.slow.silent:
+                silent_s = last.silent_s
         else:
-            slow, slow_s = last.slow, last.slow_s
+            slow, slow_s, silent_s = last.slow, last.slow_s, last.silent_s
         gathered = gather(source.store, subject, now_ms, slow)
         pieces = {one.language: _flat(Moment(subject, gathered, one)) for one in languages}
-        return _Read(known_by, subject, layout, slow, slow_s, gathered, pieces)
+        return _Read(known_by, subject, layout, slow, slow_s, silent_s, changes, gathered, pieces)
 
     def _take(self, read: _Read) -> None:
         self._last = read

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from schemas.documents.indicator import SEVERITIES
 from schemas.ids import enterprise_of
 from schemas.messages import Condition, Finding
 from schemas.windows import DAY_MS, HOUR_MS, WindowKind, window_at
@@ -85,8 +86,11 @@ def gather(store: Store, subject: Subject, now_ms: int, slow: Slow) -> Gathered:
     )
 
 
-def gather_slow(store: Store, subject: Subject, now_ms: int, rate: float) -> Slow:
-    """Read what changes little; `rate` is how fast the clock runs. Raise StoreError when the store cannot answer."""
+def gather_slow(store: Store, subject: Subject, now_ms: int, rate: float, before: Slow | None) -> Slow:
+    """Read what changes little; `rate` is how fast the clock runs. Raise StoreError when the store cannot answer.
+
+    Which meters are silent is taken from `before` where that is about the same hour.
+    """
     month, year = window_at(now_ms, "month"), window_at(now_ms, "year")
     latest = {key: store.latest(*key) for key in {(one.entity.key, one.metric) for one in subject.held}}
     standings: list[Standing] = []
@@ -99,7 +103,7 @@ def gather_slow(store: Store, subject: Subject, now_ms: int, rate: float) -> Slo
         month=_section(store, subject, "month", month.start_ms),
         year=_section(store, subject, "year", year.start_ms),
         standings=tuple(standings),
-        silent=_silent(store, subject, silent_ms),
+        silent=before.silent if before and before.silent_ms == silent_ms else _silent(store, subject, silent_ms),
         silent_ms=silent_ms,
         findings=_findings(store, subject),
         shapes={
@@ -157,8 +161,6 @@ def _readings(store: Store, subject: Subject, now_ms: int) -> tuple[ReadingPoint
     return tuple(store.readings(meter, now_ms - READINGS_MS, now_ms + HOUR_MS)[-READINGS_SHOWN:])
 
 
-_GRAVITY = {"critical": 0, "warning": 1, "info": 2}
-
-
 def _by_gravity(alarm: Condition) -> tuple[int, int]:
-    return _GRAVITY.get(alarm.severity, 3), -alarm.since
+    known = alarm.severity in SEVERITIES
+    return -SEVERITIES.index(alarm.severity) if known else 1, -alarm.since

@@ -20,7 +20,7 @@ from streams.stores.lists_file import ListsFile
 from streams.stores.series import AlarmPoint, Entry, Move, ReadingPoint, WindowPoint, known, window_point
 from streams.stores.store_file import StoreFile
 
-VERSION = 3
+VERSION = 4
 # Heartbeats come every few seconds and nobody looks back further.
 ENGINE_KEPT_MS = 7 * 86_400_000
 
@@ -84,6 +84,7 @@ class EmbeddedStore(ListsFile):
             lists.move(connection, moves)
             self._put(connection, points)
             lists.put(connection, entries)
+            lists.touch(connection, points, entries)
 
     def replace_members(self, points: Sequence[Point]) -> None:
         """Replace measurement `member`; see SeriesStore."""

@@ -21,6 +21,7 @@ from schemas.messages import (
     decode_rejected,
     encode,
 )
+from schemas.series import ALARM, READING, WINDOW_MEASUREMENTS, Point
 from schemas.windows import window
 from streams.stores.series import (
     AlarmsPage,
@@ -55,9 +56,12 @@ SCHEMA = (
     'accepted INTEGER NOT NULL, PRIMARY KEY (batch, topic, partition, "offset", number)) WITHOUT ROWID',
     'CREATE TABLE offsets (topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL, '
     "unread_since_ms INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID",
+    # By entity the number of the last step that changed something of it; under "" the number of the last step.
+    "CREATE TABLE changes (entity TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
 )
 
 LIMIT = 1000
+_OF_ENTITIES = {ALARM, *WINDOW_MEASUREMENTS}
 
 
 class AlarmFilter(NamedTuple):
@@ -143,6 +147,31 @@ def move(connection: sqlite3.Connection, moves: Sequence[Move]) -> None:
                 "store_moved",
                 f"{topic}/{partition} was not read up to {before}: the store was dropped or another sink writes it",
             )
+
+
+def touch(connection: sqlite3.Connection, points: Iterable[Point], entries: Iterable[Entry]) -> None:
+    """Note of which entities something is written."""
+    entities = {tags[0] for measurement, tags, _, _ in points if measurement in _OF_ENTITIES}
+    entities.update(f"meter/{tags[0]}" for measurement, tags, _, _ in points if measurement == READING)
+    for entry in entries:
+        if isinstance(entry, Condition):
+            entities.add(entry.entity)
+        elif isinstance(entry, Finding):
+            entities.add(f"enterprise/{entry.enterprise}")
+    if not entities:
+        return
+    upsert = "INSERT INTO changes VALUES (?, ?) ON CONFLICT DO UPDATE SET number = excluded.number"
+    number = 1 + changed(connection, ("",))
+    connection.executemany(upsert, ((entity, number) for entity in sorted({"", *entities})))
+
+
+def changed(connection: sqlite3.Connection, entities: Collection[str]) -> int:
+    """Return the number of the last step that wrote something of one of the entities, 0: none did."""
+    (number,) = connection.execute(
+        "SELECT coalesce(max(number), 0) FROM changes WHERE entity IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(entities)),),
+    ).fetchone()
+    return number
 
 
 def offsets(connection: sqlite3.Connection) -> dict[tuple[str, int], Read]:

@@ -24,6 +24,11 @@ class ListsFile:
                 return {}
             raise
 
+    def changed(self, entities: Collection[str]) -> int:
+        """Return a number that grows with each change of the entities; see Listing."""
+        with self._file.reading() as connection:
+            return lists.changed(connection, entities)
+
     def conditions(
         self,
         *,

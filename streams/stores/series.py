@@ -243,6 +243,10 @@ class Listing(Protocol):
         """Return how far each (topic, partition) was read; empty in a new store."""
         ...
 
+    def changed(self, entities: Collection[str]) -> int:
+        """Return a number that is another one after anything of one of the entities was written."""
+        ...
+
     def conditions(
         self,
         *,

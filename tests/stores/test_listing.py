@@ -195,3 +195,30 @@ def test_findings_of_an_enterprise_come_newest_first_and_healed_ones_only_when_a
         (1, True),
     ]
     assert [one.start for one in store.findings("steel", limit=1)] == [2]
+
+
+def window_point_of(entity: str) -> Point:
+    return Point("hour", (entity, "energy.cv"), 0, (1.0, 1.0, 3600.0, 0.0, 0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("points", "entries", "entity"),
+    [
+        ([window_point_of("enterprise/steel")], [], "enterprise/steel"),
+        ([Point("reading", ("steel.e01", "0"), 0, (1.0, 0.0, 0.0))], [], "meter/steel.e01"),
+        ([], [condition("a")], "enterprise/steel"),
+        ([], [finding(1)], "enterprise/steel"),
+    ],
+    ids=["window", "reading", "alarm", "finding"],
+)
+def test_what_is_written_of_an_entity_is_a_change_of_it_and_of_no_other(
+    store: Listing, points: list[Point], entries: list[Any], entity: str
+) -> None:
+    store.keep([window_point_of("enterprise/cement")], (), ())
+    before, other = store.changed([entity, "city/bazhong"]), store.changed(["enterprise/cement"])
+    for _ in range(2):
+        store.keep(points, entries, ())
+        assert store.changed([entity, "city/bazhong"]) != before
+        before = store.changed([entity, "city/bazhong"])
+    assert store.changed(["enterprise/cement"]) == other
+    assert store.changed(["city/bazhong"]) == 0
