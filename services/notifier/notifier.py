@@ -20,6 +20,7 @@ from schemas.messages import AlarmEvent, DeliveryRead, decode_event
 from schemas.settings import Settings
 from schemas.topics import DELIVERY, ENGINE
 from services.clock import Clock
+from services.heart import Heart
 from services.notifier.lane import Channel, Item, Lane
 from services.notifier.mail import MailChannel
 from services.notifier.memory import Memory
@@ -57,7 +58,9 @@ class Notifier:
         self._outbox = Outbox(settings, "notifier", (DELIVERY, ENGINE))
         self._memory = Memory(settings, self._outbox)
         self._reader = Reader(settings)
-        self._figures = Figures(settings, self._outbox, self._outstanding, lambda: self._reader.lag)
+        self._figures = Figures(self._outstanding)
+        name = settings.instance or "notifier"
+        self._heart = Heart(name, self._outbox, lambda: self._reader.lag, self._figures.counts)
         self._routing = Routing.of(self._registry.snapshot)
         self._registry.on_change.append(self._switch)
         self._ways: dict[str, Channel] = {}
@@ -101,7 +104,7 @@ class Notifier:
             "webhook": WebhookChannel(self._settings, self._secrets),
             "mail": MailChannel(self._settings, self._secrets),
         }
-        telling = asyncio.create_task(self._figures.tell(), name="heartbeat")
+        beating = asyncio.create_task(self._heart.beat(), name="heartbeat")
         try:
             await self._begin()
             while not self._stopping.is_set():
@@ -111,8 +114,8 @@ class Notifier:
                 await lane.stop()
             if self._loaded:
                 await self._note()
-            telling.cancel()
-            await asyncio.wait([telling], timeout=NOTE_LIMIT_S)
+            beating.cancel()
+            await asyncio.wait([beating], timeout=NOTE_LIMIT_S)
             await self._reader.stop()
             await self._registry.stop()
             for way in self._ways.values():

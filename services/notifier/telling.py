@@ -1,21 +1,9 @@
-"""Telling is how others learn what the notifier does: metrics for Prometheus and a heartbeat in topic `engine`."""
+"""Telling is how others learn what the notifier does: metrics for Prometheus, and the counts of its heartbeats."""
 
-import asyncio
-import time
 from collections import Counter
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
 
 import prometheus_client
-import structlog
-
-from schemas.messages import VERSION, Heartbeat, encode
-from schemas.settings import Settings
-from schemas.topics import ENGINE
-from services.outbox import Message, NotAcknowledgedError, Outbox
-
-HEARTBEAT_S = 5.0
-CONNECTING_S = 0.5
 
 _EVENTS = prometheus_client.Counter(
     "qingyu_notifier_events", "Events read, by what became of them: told, nobody, old, unreadable.", ["result"]
@@ -29,21 +17,18 @@ _DELIVERIES = prometheus_client.Counter(
 _SILENT = prometheus_client.Counter("qingyu_notifier_not_sent", "What was not said, by reason.", ["reason"])
 _OUTSTANDING = prometheus_client.Gauge("qingyu_notifier_outstanding", "Deliveries that wait for their channel.")
 
-_log = structlog.get_logger(__name__)
-
 
 class Figures:
-    """What the notifier has done; `outstanding` and `lag` are asked for when they are told."""
+    """What the notifier has done; `outstanding` is asked for when it is told."""
 
-    def __init__(
-        self, settings: Settings, outbox: Outbox, outstanding: Callable[[], int], lag: Callable[[], int | None]
-    ) -> None:
-        self._process = settings.instance or "notifier"
-        self._outbox = outbox
+    def __init__(self, outstanding: Callable[[], int]) -> None:
         self._outstanding = outstanding
-        self._lag = lag
         self._counts: Counter[str] = Counter()
         _OUTSTANDING.set_function(outstanding)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what a heartbeat tells of it."""
+        return {**self._counts, "outstanding": self._outstanding()}
 
     def took(self, result: str) -> None:
         """Count an event that was read."""
@@ -62,28 +47,3 @@ class Figures:
     def silent(self, reason: str) -> None:
         """Count what was not said."""
         _SILENT.labels(reason).inc()
-
-    def heartbeat(self) -> Heartbeat:
-        """Return what the notifier says of itself now."""
-        return Heartbeat(
-            v=VERSION,
-            process=self._process,
-            version=version("qingyu"),
-            at=time.time_ns() // 1_000_000,
-            lag=self._lag(),
-            counts={**self._counts, "outstanding": self._outstanding()},
-        )
-
-    async def tell(self) -> None:
-        """Send heartbeats for ever; a failure is logged and the next one tries again."""
-        while True:
-            if not self._outbox.ready:
-                # It says itself what it waits for.
-                await asyncio.sleep(CONNECTING_S)
-                continue
-            try:
-                message = Message(ENGINE, 0, self._process.encode(), encode(self.heartbeat()))
-                await self._outbox.send([message])
-            except NotAcknowledgedError as error:
-                _log.warning("no heartbeat", error=str(error))
-            await asyncio.sleep(HEARTBEAT_S)

@@ -17,7 +17,10 @@ from aiokafka.errors import KafkaError
 
 from schemas.series import Point
 from schemas.settings import Settings
+from schemas.topics import ENGINE
 from services.clock import Clock
+from services.heart import Heart
+from services.outbox import Outbox
 from services.sink.members import member_points
 from services.sink.reader import Reader
 from services.sink.step import UNUSABLE, Record, Step, StepBuilder, Tiers, aside
@@ -50,7 +53,10 @@ class Sink:
         self._reader = Reader(settings)
         self._builder = StepBuilder(settings)
         self._prefix = settings.topic_prefix
-        self._figures = Figures(settings, self._reader.progress)
+        progress = self._reader.progress
+        self._figures = Figures(progress)
+        self._outbox = Outbox(settings, "sink", (ENGINE,))
+        self._heart = Heart(settings.instance or "sink", self._outbox, lambda: progress.lag, self._figures.counts)
         self._stopping = asyncio.Event()
         self._trouble = "the store is not open yet"
         self._members: tuple[int, list[Point]] | None = None
@@ -78,7 +84,10 @@ class Sink:
     async def run(self) -> None:
         """Read and write until told to stop."""
         await self._registry.start(limit_s=0)
-        telling = asyncio.create_task(self._figures.tell(), name="heartbeat") if self._tells else None
+        beating: list[asyncio.Task[None]] = []
+        if self._tells:
+            self._outbox.start()
+            beating.append(asyncio.create_task(self._heart.beat(), name="heartbeat"))
         try:
             while not self._registry.loaded and not self._stopping.is_set():
                 await self._pause(BACKOFF_S[0])
@@ -86,9 +95,10 @@ class Sink:
             while not self._stopping.is_set():
                 await self._once()
         finally:
-            if telling is not None:
-                telling.cancel()
-                await asyncio.wait([telling], timeout=10)
+            for one in beating:
+                one.cancel()
+                await asyncio.wait([one], timeout=10)
+            await self._outbox.stop()
             await self._reader.stop()
             await self._registry.stop()
 
