@@ -9,12 +9,13 @@ import contextlib
 import fcntl
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PROBE_LIMIT_S = 30.0
 
@@ -68,3 +69,27 @@ def output(command: list[str]) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout
+
+
+def check_or_fetch(module: str, check: Callable[[], None], fetch: Callable[[Callable[[str], None]], Path]) -> int:
+    """Run ``check`` or ``fetch`` as this process was told, and return its status: 0 done, 1 missing, 2 wrong use.
+
+    What is fetched is printed; how far it is goes to standard error, with the seconds since the start.
+    """
+    arguments, started_s = sys.argv[1:], time.monotonic()
+    if arguments not in (["check"], ["fetch"]):
+        print(f"usage: python3 -m {module} check|fetch", file=sys.stderr)
+        return 2
+
+    def tell(text: str) -> None:
+        print(f"{time.monotonic() - started_s:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    try:
+        if arguments == ["check"]:
+            check()
+        else:
+            print(fetch(tell))
+    except LocalServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

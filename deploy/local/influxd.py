@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.local.cache import LocalServerError, cache_directory, locked, output
+from deploy.local.cache import LocalServerError, cache_directory, check_or_fetch, locked, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -188,26 +188,5 @@ def _lacks_version(
     return [(code, f"{code} {'.'.join(map(str, needed))} or newer ({where}{have})")]
 
 
-def main(arguments: list[str]) -> int:
-    """Run ``check`` or ``fetch``; exit status 0 done, 1 something is missing, 2 wrong use."""
-    if arguments not in (["check"], ["fetch"]):
-        print("usage: python3 -m deploy.local.influxd check|fetch", file=sys.stderr)
-        return 2
-    started_s = time.monotonic()
-
-    def tell(text: str) -> None:
-        print(f"{time.monotonic() - started_s:5.0f} s  {text}", file=sys.stderr, flush=True)
-
-    try:
-        if arguments == ["check"]:
-            check()
-        else:
-            print(fetch(tell))
-    except LocalServerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(check_or_fetch("deploy.local.influxd", check, fetch))

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deploy.local.cache import LocalServerError, cache_directory, locked, output
+from deploy.local.cache import LocalServerError, cache_directory, check_or_fetch, locked, output
 
 KAFKA_VERSION = "4.3.1"
 POM = Path(__file__).parent / "kafka" / "pom.xml"
@@ -131,21 +131,5 @@ def _copy_dependencies(target: Path) -> None:
         raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{said}")
 
 
-def main(arguments: list[str]) -> int:
-    """Run ``check`` or ``fetch``; exit status 0 done, 1 something is missing, 2 wrong use."""
-    if arguments not in (["check"], ["fetch"]):
-        print("usage: python3 -m deploy.local.jars check|fetch", file=sys.stderr)
-        return 2
-    try:
-        if arguments == ["check"]:
-            check()
-        else:
-            print(fetch())
-    except LocalServerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(check_or_fetch("deploy.local.jars", check, lambda _: fetch()))
