@@ -9,6 +9,10 @@ from schemas.windows import HOUR_MS, local_ms, window_at
 ENTERPRISES, METERS = 500, 20
 START_MS = local_ms(2025, 10, 9, 17)
 MINUTE_MS = 60_000
+DAY = "2018-01-01"
+ENVELOPE = {"apiVersion": "qingyu/v1", "valid_from": DAY}
+# What a kWh is worth in coal by calorific value [kgce].
+CV_KGCE = 0.1229
 SCALE = 2
 MICRO_PER_COUNT = 10_000  # 1e-6 kWh in a count of 0.01 kWh
 
@@ -23,21 +27,25 @@ def value(meter: int, minute: int) -> int:
     return 1_000_000 * meter + 7 * minute + (minute * (meter + 3)) % 5
 
 
-def documents() -> list[dict[str, object]]:
-    """Return the registry: one carrier, one release, a peak rule for all, and the enterprises with their meters."""
-    day = "2018-01-01"
-    envelope = {"apiVersion": "qingyu/v1", "valid_from": day}
-    found: list[dict[str, object]] = [
-        {**envelope, "kind": "carrier", "id": "electricity", "spec": {"unit": "kWh", "medium": "electricity"}},
-        {**envelope, "kind": "release", "id": "bench", "spec": {
-            "coefficients": [{"carrier": "electricity", "cv_kgce": "0.1229", "eq_kgce": "0.3", "source": "bench"}],
+def energy() -> list[dict[str, object]]:
+    """Return what is the same for every city of a bench: one carrier, one release, a peak rule for all."""
+    return [
+        {**ENVELOPE, "kind": "carrier", "id": "electricity", "spec": {"unit": "kWh", "medium": "electricity"}},
+        {**ENVELOPE, "kind": "release", "id": "bench", "spec": {
+            "coefficients": [{"carrier": "electricity", "cv_kgce": str(CV_KGCE), "eq_kgce": "0.3", "source": "bench"}],
             "factors": [{"carrier": "electricity", "gas": "co2", "kg": "0.6", "scope": "power", "source": "bench"}],
         }},
-        {**envelope, "kind": "rule", "id": "peak", "spec": {
+        {**ENVELOPE, "kind": "rule", "id": "peak", "spec": {
             "metric": "qty.electricity", "window": "hour", "period": "episode", "select": {"kind": "enterprise"},
             "raise": {"gt": "1000000"}, "clear": {"lt": "900000"}, "severity": "warning",
         }},
     ]  # fmt: skip
+
+
+def documents() -> list[dict[str, object]]:
+    """Return the registry: what is the same for every city, and the enterprises with their meters."""
+    day, envelope = DAY, ENVELOPE
+    found = energy()
     for number in range(ENTERPRISES):
         name = enterprise_id(number)
         found.append({**envelope, "kind": "enterprise", "id": name, "spec": {}})

@@ -27,6 +27,7 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.city import CV_KGCE, DAY, ENVELOPE, energy
 from bench.page import latency_table, write_table
 from schemas.windows import SHANGHAI
 from services.clock import Clock
@@ -40,7 +41,6 @@ WARM_UP_S, MEASURED_S, PATIENCE_S = 20.0, 60.0, 20.0
 START = dt.datetime(2026, 1, 5, 10, 10, tzinfo=SHANGHAI)
 # A second moves each register by this [kWh], and so the enterprise's hour by 2.458 tce.
 STEP_KWH = 1000
-CV_KGCE = 0.1229
 SECOND_KGCE = METERS * STEP_KWH * CV_KGCE
 P95_LIMIT_S = 2.0
 # The board tells browsers to wait so long before they connect again.
@@ -84,34 +84,24 @@ class Run:
     cpu_cores: dict[str, float]
 
 
-def documents() -> list[dict[str, Any]]:
+def documents() -> list[dict[str, object]]:
     """Return the registry: a city with a county, and its enterprises with their meters."""
-    day = "2018-01-01"
-    envelope = {"apiVersion": "qingyu/v1", "valid_from": day}
-    found: list[dict[str, Any]] = [
-        {**envelope, "kind": "province", "id": "bench", "spec": {}},
-        {**envelope, "kind": "city", "id": "bench", "spec": {"province": "bench"}},
-        {**envelope, "kind": "county", "id": "bench", "spec": {"city": "bench"}},
-        {**envelope, "kind": "carrier", "id": "electricity", "spec": {"unit": "kWh", "medium": "electricity"}},
-        {**envelope, "kind": "release", "id": "bench", "spec": {
-            "coefficients": [{"carrier": "electricity", "cv_kgce": str(CV_KGCE), "eq_kgce": "0.3", "source": "bench"}],
-            "factors": [{"carrier": "electricity", "gas": "co2", "kg": "0.6", "scope": "power", "source": "bench"}],
-        }},
-        {**envelope, "kind": "rule", "id": "peak", "spec": {
-            "metric": "qty.electricity", "window": "hour", "period": "episode", "select": {"kind": "enterprise"},
-            "raise": {"gt": "1000000"}, "clear": {"lt": "900000"}, "severity": "warning",
-        }},
-    ]  # fmt: skip
+    found = [
+        *energy(),
+        {**ENVELOPE, "kind": "province", "id": "bench", "spec": {}},
+        {**ENVELOPE, "kind": "city", "id": "bench", "spec": {"province": "bench"}},
+        {**ENVELOPE, "kind": "county", "id": "bench", "spec": {"city": "bench"}},
+    ]
     for number in range(ENTERPRISES):
         name = f"e{number:03}"
-        found.append({**envelope, "kind": "enterprise", "id": name, "spec": {"county": [{"from": day, "id": "bench"}]}})
+        found.append({**ENVELOPE, "kind": "enterprise", "id": name, "spec": {"county": [{"from": DAY, "id": "bench"}]}})
         found.append(
-            {**envelope, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name, "rate_limit_per_s": 100_000}}
+            {**ENVELOPE, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name, "rate_limit_per_s": 100_000}}
         )
         found += [
-            {**envelope, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
+            {**ENVELOPE, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
                 "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "role": "input",
-                "source": [{"from": day, "id": f"s-{name}"}],
+                "source": [{"from": DAY, "id": f"s-{name}"}],
             }}
             for meter in range(METERS)
         ]  # fmt: skip
