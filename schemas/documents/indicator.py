@@ -1,8 +1,9 @@
 """An indicator (指标) is a named formula over metrics; limits and rules say which of its values are too much."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,7 +13,10 @@ from schemas.documents.metric import MetricText
 from schemas.ids import IdError, check_id, split_meter_id
 from schemas.windows import WINDOW_KINDS, WindowKind
 
+EntityKind = Literal["meter", "enterprise", "park", "county", "city", "province", "industry"]
 Severity = Literal["info", "warning", "critical"]
+# From the mildest to the gravest.
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 Direction = Literal["gt", "ge", "lt", "le"]
 
 
@@ -44,20 +48,25 @@ class Indicator(Envelope):
     spec: IndicatorSpec
 
 
+def check_ids(kind: str, ids: Iterable[str] | None) -> None:
+    """Raise the fault `bad_id` for the first of some ids that is none of its kind: a meter's names its enterprise."""
+    for one in ids or ():
+        try:
+            _ = split_meter_id(one) if kind == "meter" else check_id(one)
+        except IdError as error:
+            raise fault("bad_id", str(error)) from error
+
+
 class Select(Strict):
     """Which entities are meant: those of a kind, of some ids, and within an entity."""
 
-    kind: Literal["meter", "enterprise", "park", "county", "city", "province", "industry"]
+    kind: EntityKind
     id: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     in_: EntityText | None = Field(alias="in", default=None)
 
     @model_validator(mode="after")
     def _ids_fit_the_kind(self) -> Self:
-        for one in self.id or ():
-            try:
-                _ = split_meter_id(one) if self.kind == "meter" else check_id(one)
-            except IdError as error:
-                raise fault("bad_id", str(error)) from error
+        check_ids(self.kind, self.id)
         return self
 
 

@@ -8,12 +8,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.documents.envelope import Envelope, Strict
 from schemas.documents.fields import EntityText, Id, fault
-from schemas.documents.indicator import Severity
-from schemas.ids import ID_TEXT, IdError, check_id, split_meter_id
+from schemas.documents.indicator import EntityKind, Severity, check_ids
+from schemas.ids import ID_TEXT
 
 Language = Literal["zh", "en"]
 AlarmCondition = Literal["pending", "firing", "established", "ok", "withdrawn"]
-EntityKind = Literal["meter", "enterprise", "park", "county", "city", "province", "industry"]
 
 SECRET_PREFIX = "secret:"
 MAX_URL_LENGTH = 2000
@@ -118,13 +117,10 @@ class Scope(Strict):
 
     @model_validator(mode="after")
     def _ids_fit_the_kind(self) -> Self:
-        if self.id is not None and self.kind is None:
+        if self.kind is not None:
+            check_ids(self.kind, self.id)
+        elif self.id is not None:
             raise fault("missing", "ids are of a kind: write kind as well")
-        for one in self.id or ():
-            try:
-                _ = split_meter_id(one) if self.kind == "meter" else check_id(one)
-            except IdError as error:
-                raise fault("bad_id", str(error)) from error
         return self
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from schemas.documents.indicator import SEVERITIES
 from schemas.windows import HOUR_MS, window, window_at
 
 ANSWER_S = 10.0
@@ -19,7 +20,6 @@ LIVE_WITHIN_MS = 6 * HOUR_MS
 _PAGE = 1000
 # Among so many of the newest there are enough that were ever raised.
 _NEWEST = 100
-_GRAVITY = ("info", "warning", "critical")
 
 Points = dict[str, Any]
 
@@ -166,4 +166,4 @@ class OverviewReader:
 
 def _by_weight(alarm: dict[str, Any]) -> tuple[int, int]:
     firing = alarm["condition"] == "firing"
-    return _GRAVITY.index(alarm["severity"]) + 1 if firing else 0, alarm["known"]
+    return SEVERITIES.index(alarm["severity"]) + 1 if firing else 0, alarm["known"]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from schemas.decimals import MICRO, decimal_text
+from schemas.documents.indicator import SEVERITIES
 from schemas.messages import AlarmEvent, Condition
 from schemas.windows import WINDOW_KINDS, Window, WindowKind, window, window_at
 from streams.domain.alarm import FIRING, OK, WITHDRAWN, Bound, Facts, Step, Value, Watch, advance, transition
@@ -11,7 +12,6 @@ from streams.domain.registry import BoundView, LimitView, RuleView, SelectView, 
 
 # A limit is about accounting periods: what a single day or hour uses says nothing about it.
 LIMIT_WINDOWS: tuple[WindowKind, ...] = ("month", "quarter", "year")
-_GRAVITY = ("info", "warning", "critical")
 
 
 class Watcher(NamedTuple):
@@ -87,7 +87,7 @@ def _watch_of_limit(limit: LimitView, window: WindowKind) -> Watch:
 
 def gravity(place: int, tiers: int) -> str:
     """Return how grave it is to pass a tier: the last is critical, the one before a warning, any earlier a notice."""
-    return _GRAVITY[max(0, len(_GRAVITY) - tiers + place)]
+    return SEVERITIES[max(0, len(SEVERITIES) - tiers + place)]
 
 
 def evaluate(watch: Watch, entity: str, changed: list[Window], alarms: Alarms, known_ms: int) -> None:
