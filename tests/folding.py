@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
@@ -35,6 +36,7 @@ from streams.domain.plan import Plans
 from streams.domain.registration import Accepted, register
 from streams.domain.registry import Snapshot
 from streams.domain.state import BLOCK, HOUR, PLACE, MemoryMap, OrderedMap
+from streams.stores.state import StateStore
 
 REGISTRY = """
 {apiVersion: qingyu/v1, kind: carrier, id: electricity, valid_from: 2018-01-01, spec: {unit: kWh, medium: electricity}}
@@ -126,6 +128,19 @@ def report(period: str, value: str, *, received: int = 0, rev: int = 0, enterpri
         VERSION, 1, f"enterprise/{enterprise}", "output.crude-steel", period, at_scale(Decimal(value), MICRO_SCALE),
         value, "t", rev, "works-gw1", received,
     )  # fmt: skip
+
+
+class Disk:
+    """The worker's own local copy as a state, without its place in a changelog."""
+
+    def __init__(self, directory: Path) -> None:
+        self._store = StateStore(directory)
+        self.get, self.scan = self._store.get, self._store.scan
+        self.last_before, self.first_from = self._store.last_before, self._store.first_from
+
+    def write(self, puts: dict[bytes, bytes | None]) -> None:
+        """Put entries in."""
+        self._store.write(puts, 0)
 
 
 class Stream:

@@ -10,9 +10,8 @@ from schemas.messages import Batch
 from schemas.topics import READINGS, TOPICS, Topic
 from schemas.windows import WINDOW_KINDS, WindowKind, window
 from streams.stores.series import Store
-from streams.stores.state import StateStore
 from tests import independent
-from tests.folding import REGISTRY, Stream, documents, instant, message, meter, tick
+from tests.folding import REGISTRY, Disk, Stream, documents, instant, message, meter, tick
 from tests.independent import Reading
 
 ENTITY = "enterprise/works"
@@ -30,19 +29,6 @@ class Said(NamedTuple):
     topic: Topic
     key: bytes
     value: bytes
-
-
-class Disk:
-    """The worker's own local copy as a state, without its place in a changelog."""
-
-    def __init__(self, directory: Path) -> None:
-        self._store = StateStore(directory)
-        self.get, self.scan = self._store.get, self._store.scan
-        self.last_before, self.first_from = self._store.last_before, self._store.first_from
-
-    def write(self, puts: dict[bytes, bytes | None]) -> None:
-        """Put entries in."""
-        self._store.write(puts, 0)
 
 
 def messages(readings: Iterable[Reading], batches: int) -> Iterator[bytes]:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.messages import Batch
-from streams.stores.state import StateStore
 from tests import independent
-from tests.folding import REGISTRY, Stream, documents, instant, message, meter, tick
+from tests.folding import REGISTRY, Disk, Stream, documents, instant, message, meter, tick
 from tests.independent import Reading, Worth
 
 # A year is long for a machine that other tests keep busy.
@@ -19,18 +18,6 @@ pytestmark = pytest.mark.timeout(400)
 
 METRICS = ("qty.electricity", "energy.cv", "energy.eq", "co2.total")
 POSTED_MS = instant("2019-02-01")
-
-
-class Disk:
-    """The worker's own local copy as a state, without its place in a changelog."""
-
-    def __init__(self, directory: Path) -> None:
-        self._store = StateStore(directory)
-        self.get, self.scan = self._store.get, self._store.scan
-        self.last_before, self.first_from = self._store.last_before, self._store.first_from
-
-    def write(self, puts: dict[bytes, bytes | None]) -> None:
-        self._store.write(puts, 0)
 
 
 def posted(readings: Iterable[Reading], chance: random.Random) -> Iterator[bytes]:
