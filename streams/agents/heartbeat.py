@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -54,7 +55,7 @@ def heartbeat(name: str, *, watermark: int | None, lag: int, step_s: float | Non
     return Heartbeat(
         v=VERSION,
         process=name,
-        version="0.1.0",
+        version=version("qingyu"),
         at=int(time.time() * 1000),
         watermark=watermark,
         lag=lag,
