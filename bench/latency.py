@@ -36,7 +36,7 @@ from services.simulator.stack import ROLES, STORES, Stack, running_stack
 RESULTS = Path(__file__).parent / "results" / "latency.json"
 ENTERPRISES, METERS, INSTANTS, EVERY_S = 100, 20, 5, 5.0
 WATCHED = tuple(range(0, ENTERPRISES, 10))
-WARM_UP_S, MEASURED_S, PATIENCE_S = 20.0, 60.0, 20.0
+WARM_UP_S, MEASURED_S, PATIENCE_S = 30.0, 60.0, 20.0
 # All readings lie within one hour, so that its figure is the sum of what was sent.
 START = dt.datetime(2026, 1, 5, 10, 10, tzinfo=SHANGHAI)
 # A second moves each register by this [kWh], and so the enterprise's hour by 2.458 tce.

@@ -35,8 +35,8 @@ SLOW_S = 2.5
 SILENT_S = 20.0
 # How often the store is asked whether anything of the subject has changed.
 LOOK_S = 0.1
-# The store is left alone for at least as long as it took to answer, three times over.
-REST = 3.0
+# The store is left alone for at least as long as it took to answer.
+REST = 1.0
 # A page that is drawn from something older than this would jump at its first change.
 FRESH_S = 1.5
 # From opening a page to its asking for changes; after this nobody watches any more.

@@ -21,7 +21,7 @@ from schemas.messages import (
     decode_rejected,
     encode,
 )
-from schemas.series import ALARM, READING, WINDOW_MEASUREMENTS, Point
+from schemas.series import ALARM, WINDOW_MEASUREMENTS, Point
 from schemas.windows import window
 from streams.stores.series import (
     AlarmsPage,
@@ -150,9 +150,8 @@ def move(connection: sqlite3.Connection, moves: Sequence[Move]) -> None:
 
 
 def touch(connection: sqlite3.Connection, points: Iterable[Point], entries: Iterable[Entry]) -> None:
-    """Note of which entities something is written."""
+    """Note of which entities something is written; readings are followed by what they change."""
     entities = {tags[0] for measurement, tags, _, _ in points if measurement in _OF_ENTITIES}
-    entities.update(f"meter/{tags[0]}" for measurement, tags, _, _ in points if measurement == READING)
     for entry in entries:
         if isinstance(entry, Condition):
             entities.add(entry.entity)

@@ -244,7 +244,7 @@ class Listing(Protocol):
         ...
 
     def changed(self, entities: Collection[str]) -> int:
-        """Return a number that is another one after anything of one of the entities was written."""
+        """Return a number that is another one after anything of one of the entities, but for readings, was written."""
         ...
 
     def conditions(

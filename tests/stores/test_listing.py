@@ -205,11 +205,10 @@ def window_point_of(entity: str) -> Point:
     ("points", "entries", "entity"),
     [
         ([window_point_of("enterprise/steel")], [], "enterprise/steel"),
-        ([Point("reading", ("steel.e01", "0"), 0, (1.0, 0.0, 0.0))], [], "meter/steel.e01"),
         ([], [condition("a")], "enterprise/steel"),
         ([], [finding(1)], "enterprise/steel"),
     ],
-    ids=["window", "reading", "alarm", "finding"],
+    ids=["window", "alarm", "finding"],
 )
 def test_what_is_written_of_an_entity_is_a_change_of_it_and_of_no_other(
     store: Listing, points: list[Point], entries: list[Any], entity: str
