@@ -36,7 +36,7 @@ def latency_table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     lines = [
         f"Measured at commit `{result['commit'][:12]}`, Python {machine['python']}, {machine['cores']} cores, load "
-        f"{machine['load']:.1f} at the end: {result['readings_a_batch']} readings a batch, a minute after twenty "
+        f"{machine['load']:.1f} at the end: {result['readings_a_batch']} readings a batch, a minute after thirty "
         "seconds of warming up.",
         "",
         "| store | readings a second | batches | p50 [s] | p95 [s] | p99 [s] | longest [s] | CPU [cores] |",
