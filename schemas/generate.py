@@ -1,6 +1,6 @@
-"""The JSON Schemas of documents and messages, generated into docs/schemas: `python -m schemas.generate [--check]`.
+"""The JSON Schemas of documents, messages and scenarios, generated into docs/schemas.
 
-With --check nothing is written: what is stale is named, and the exit status is 1.
+With `python -m schemas.generate --check` nothing is written: what is stale is named, and the exit status is 1.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import msgspec
 
 from schemas import messages
 from schemas.documents import KINDS
+from schemas.scenarios import Scenario
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,6 +40,7 @@ def schemas() -> dict[str, str]:
     found: dict[str, dict[str, Any]] = {}
     for kind, model in KINDS.items():
         found[f"document.{kind}.json"] = model.model_json_schema(by_alias=True, mode="validation")
+    found["scenario.json"] = Scenario.model_json_schema(by_alias=True, mode="validation")
     for topic, message in MESSAGES.items():
         # One call a message: each file stands alone, with the components that it needs.
         (shown,), components = msgspec.json.schema_components([message], ref_template="#/$defs/{name}")

@@ -7,7 +7,7 @@ from schemas.documents.indicator import Indicator, Limit, Rule, Select, Threshol
 from schemas.documents.meter import DatedValue, Meter
 from schemas.documents.metric import Metric, MetricError, parse_metric
 from schemas.documents.notification import Channels, Mail, Recipient, Route, Scope, Webhook
-from schemas.documents.parse import KINDS, Document, Fault, canonical, load_document, parse_document
+from schemas.documents.parse import KINDS, Document, Fault, canonical, faults_of, load_document, parse_document
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, Industry, Park, Province
 
@@ -51,6 +51,7 @@ __all__ = [
     "Tier",
     "Webhook",
     "canonical",
+    "faults_of",
     "load_document",
     "parse_document",
     "parse_metric",

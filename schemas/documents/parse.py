@@ -1,6 +1,6 @@
 """Parsing turns what stands in a file or a request into a document, or into all the faults it has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from pydantic import ValidationError
@@ -58,6 +58,7 @@ KINDS: dict[str, type[Document]] = {
 
 # pydantic's names of errors that have one of ours; what is not here is bad_value, our own codes pass through.
 _CODES = {"missing": "missing", "extra_forbidden": "unknown_field"}
+_NO_FIELDS = ("function-", "constrained-", "[key]")
 _PLAIN_MESSAGES = {
     "missing": "this field is needed",
     "extra_forbidden": "this field is not known here: is it misspelt?",
@@ -76,8 +77,9 @@ def _fault(error: ErrorDetails) -> Fault:
     kind = error["type"]
     own = error.get("ctx", {}).keys() == {"message"}
     code = kind if own else _CODES.get(kind, "bad_value")
-    # In pydantic's location the branches of a union follow the field's name; a reader of the file has no such field.
-    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("function-", "constrained-")))
+    # In pydantic's location the branches of a union follow the field's name, and `[key]` the name of a mapping's wrong
+    # key; a reader of the file has no such field.
+    place = ".".join(str(part) for part in error["loc"] if not str(part).startswith(_NO_FIELDS))
     return Fault(place, code, _PLAIN_MESSAGES.get(kind, error["msg"]))
 
 
@@ -94,13 +96,14 @@ def parse_document(raw: object) -> Document | list[Fault]:
     try:
         return model.model_validate_json(to_json(raw, inf_nan_mode="constants"))
     except ValidationError as error:
-        return _distinct(_fault(detail) for detail in error.errors(include_url=False, include_input=False))
+        return faults_of(error)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         return [Fault("", "bad_value", f"the document holds something that JSON cannot: {error}")]
 
 
-def _distinct(faults: Iterable[Fault]) -> list[Fault]:
-    return list(dict.fromkeys(faults))
+def faults_of(error: ValidationError) -> list[Fault]:
+    """Return the distinct faults that pydantic found, each at its path, with a stable code."""
+    return list(dict.fromkeys(_fault(detail) for detail in error.errors(include_url=False, include_input=False)))
 
 
 def canonical(document: Document) -> bytes:

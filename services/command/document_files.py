@@ -66,19 +66,26 @@ class FileDocument:
         return FileFault(self.file, self.line_of(path), self.label, path, code, message)
 
 
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+class _ExactLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML with JSON's scalars, but a number with a point or an exponent stays the text it is."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+
+class _Loader(_ExactLoader):
     """YAML with JSON's scalars."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
-for _name, _pattern, _first in (
-    ("bool", r"true|false", "tf"),
-    ("null", r"null|~|", ["n", "~", ""]),
-    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+for _loaders, _name, _pattern, _first in (
+    ((_ExactLoader, _Loader), "bool", r"true|false", "tf"),
+    ((_ExactLoader, _Loader), "null", r"null|~|", ["n", "~", ""]),
+    ((_ExactLoader, _Loader), "int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ((_Loader,), "float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
 ):
-    _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))
+    for _one in _loaders:
+        _one.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 @dataclass(slots=True)
@@ -167,8 +174,8 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def read_files(files: Iterable[Path]) -> tuple[list[FileDocument], list[FileFault]]:
-    """Return every document of the files, and every fault that keeps one from being read at all."""
+def read_files(files: Iterable[Path], *, exact: bool = False) -> tuple[list[FileDocument], list[FileFault]]:
+    """Return every document of the files, and every fault that keeps one from being read at all; see `read_text`."""
     documents: list[FileDocument] = []
     faults: list[FileFault] = []
     for file in files:
@@ -179,19 +186,22 @@ def read_files(files: Iterable[Path]) -> tuple[list[FileDocument], list[FileFaul
         except OSError as error:
             faults.append(FileFault(str(file), 1, "", "", "unreadable", error.strerror or str(error)))
         else:
-            for item in read_text(text, str(file)):
+            for item in read_text(text, str(file), exact=exact):
                 (documents if isinstance(item, FileDocument) else faults).append(item)  # type: ignore[arg-type]
     return documents, faults
 
 
-def read_text(text: str, file: str) -> Iterator[FileDocument | FileFault]:
-    """Yield the documents and the faults of a YAML text; a list at its top holds documents, too."""
+def read_text(text: str, file: str, *, exact: bool = False) -> Iterator[FileDocument | FileFault]:
+    """Yield the documents and the faults of a YAML text; a list at its top holds documents, too.
+
+    With `exact` a number that is not whole stays text, so that none of its digits is lost.
+    """
     if _nests_too_deeply(text):
         yield FileFault(file, 1, "", "", "bad_yaml", f"the YAML is nested more than {MAX_DEPTH} levels deep")
         return
     loader: Any = None
     try:
-        loader = _Loader(text)
+        loader = (_ExactLoader if exact else _Loader)(text)
         while loader.check_node():
             node = loader.get_node()
             yield from _read_node(node, file)

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from schemas.settings import Settings
 from schemas.windows import local_datetime
 from services.clock import ClockError
-from services.command import dashboards, influx, keys, registry, serving, status, store
+from services.command import dashboards, influx, keys, registry, scenario, serving, status, store
 from services.command.client import Client
 from services.command.output import (
     FOUND,
@@ -94,6 +94,7 @@ app.command()(registry.get)
 app.add_typer(keys.app, name="key")
 app.add_typer(topics, name="topics")
 app.add_typer(rejected, name="rejected")
+app.add_typer(scenario.app, name="scenario")
 app.add_typer(store.app, name="store")
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(influx.app, name="influx")

@@ -1,0 +1,121 @@
+"""The scenario commands run stories of the field, and say where a number is not the one that the story tells."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.command.document_files import FileFault, FilesError
+from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, say, say_json
+
+if TYPE_CHECKING:
+    from services.scenarios.files import Story
+    from services.scenarios.playing import Result
+    from services.scenarios.telling import Chapter
+
+app = typer.Typer(no_args_is_help=True, help="Stories of the field, with what must be true at which moment.")
+
+
+@app.callback()
+def _scenario() -> None:
+    """Stories of the field, with what must be true at which moment."""
+
+
+@app.command()
+def run(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|DIR...", help="YAML files, or folders of such files.", show_default=False),
+    ],
+    shuffle: Annotated[
+        int | None,
+        typer.Option(
+            help="Deliver everything in another order, split and twice; the number chooses which.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run stories through the computation with the clock that they give, and print what differs.
+
+    Nothing is needed but the files (docs/scenarios.md). Exit status 1 when something differs, 2 when a file is wrong.
+    """
+    from services.scenarios.playing import play, play_shuffled
+
+    told = _told(paths)
+    results = [
+        (story, play(story, chapters) if shuffle is None else play_shuffled(story, chapters, shuffle))
+        for story, chapters in told
+    ]
+    if as_json:
+        say_json(_body(results))
+    else:
+        _say(results)
+    if any(result.differences for _, result in results):
+        raise typer.Exit(FOUND)
+
+
+def _told(paths: Sequence[Path]) -> "list[tuple[Story, list[Chapter]]]":
+    from services.scenarios.files import read_stories
+    from services.scenarios.telling import Teller
+
+    try:
+        stories, faults = read_stories(paths)
+    except FilesError as error:
+        raise CommandError(str(error), status=WRONG_USE) from error
+    tellers = [Teller(story) for story in stories]
+    for teller in tellers:
+        teller.tell()
+        faults += teller.faults
+    names: dict[str, str] = {}
+    for story in stories:
+        first = names.setdefault(story.scenario.scenario, story.page.file)
+        if first != story.page.file:
+            faults.append(story.fault("scenario", "duplicate", f"{first} has this name too: each page has its own"))
+    if faults:
+        raise _refused(faults)
+    if not stories:
+        raise CommandError("no file tells a story: `story` is missing or empty in all of them", status=WRONG_USE)
+    return [(teller.story, teller.chapters) for teller in tellers]
+
+
+def _refused(faults: Sequence[FileFault]) -> CommandError:
+    ordered = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.path))
+    count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
+    return CommandError(
+        *(str(fault) for fault in ordered),
+        f"{count}; nothing was run",
+        status=WRONG_USE,
+        body={"errors": [fault._asdict() for fault in ordered]},
+    )
+
+
+def _say(results: "Sequence[tuple[Story, Result]]") -> None:
+    for _, result in results:
+        for difference in result.differences:
+            say(str(difference))
+    checks = sum(result.checks for _, result in results)
+    wrong = sum(bool(result.differences) for _, result in results)
+    differences = sum(len(result.differences) for _, result in results)
+    if wrong:
+        say(f"{wrong} of {len(results)} scenarios differ, in {differences} of {checks} checks")
+    else:
+        say(f"{len(results)} scenarios, {checks} checks: all hold")
+
+
+def _body(results: "Sequence[tuple[Story, Result]]") -> dict[str, Any]:
+    return {
+        "scenarios": [
+            {
+                "file": story.page.file,
+                "scenario": story.scenario.scenario,
+                "title": {"zh": story.scenario.title.zh, "en": story.scenario.title.en},
+                "holds": not result.differences,
+                "checks": result.checks,
+                "differences": [difference._asdict() for difference in result.differences],
+            }
+            for story, result in results
+        ],
+        "checks": sum(result.checks for _, result in results),
+        "differ": sum(bool(result.differences) for _, result in results),
+    }
