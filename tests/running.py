@@ -213,6 +213,8 @@ def send(settings: Settings, messages: Iterable[tuple[str, bytes]], topic: Topic
     run(_send(settings, topic, [(partition_of_key(key, count), key.encode(), value) for key, value in messages]))
 
 
-def send_to(settings: Settings, partition: int, values: Iterable[bytes], topic: Topic = READINGS) -> None:
-    """Write any bytes to a partition."""
-    run(_send(settings, topic, [(partition, b"works", value) for value in values]))
+def send_to(
+    settings: Settings, partition: int, values: Iterable[bytes], topic: Topic = READINGS, key: bytes = b"works"
+) -> None:
+    """Write any bytes to a partition, under one key."""
+    run(_send(settings, topic, [(partition, key, value) for value in values]))

@@ -15,7 +15,7 @@ from schemas.windows import window, window_at
 from streams.domain.enterprise import EnterpriseFold, Time
 from streams.domain.hour import join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
-from streams.domain.passing import LONGEST_MADE_UP_MS, documents_of
+from streams.domain.passing import documents_of, passed
 from streams.domain.plan import Plan, Plans
 from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
 from streams.domain.work import Cache, Output, Work
@@ -115,11 +115,11 @@ class PartitionFold:
             max((each.offset + 1 for each in records if each.topic != "reported"), default=cursor.readings),
             max((each.offset + 1 for each in records if each.topic == "reported"), default=cursor.reported),
             cursor.step + 1,
-            max(cursor.tick_ms, inputs.tick_ms),
+            max((cursor.tick_ms, *inputs.ticks_ms[-1:])),
             max(cursor.known_ms, inputs.known_ms),
         )
         effects = Effects(after, rejected=inputs.rejected, readings=inputs.readings)
-        visits = self._visits(cursor.tick_ms, after.tick_ms)
+        visits = self._visits(cursor.tick_ms, inputs.ticks_ms)
         again = self._queue.popleft() if self._queue else None
         names = {
             *inputs.batches,
@@ -135,15 +135,16 @@ class PartitionFold:
         self._cache.put(effects.objects)
         return effects
 
-    def _visits(self, before_ms: int, now_ms: int) -> tuple[set[str], set[str]] | None:
-        """Return which documents the time from tick to tick concerns, None when no hour has passed."""
-        if now_ms <= before_ms:
-            return None
+    def _visits(self, before_ms: int, ticks_ms: Sequence[int]) -> tuple[set[str], set[str]] | None:
+        """Return which documents the time through some ticks concerns, None when no hour has passed."""
         assert self._plans is not None
-        from_ms = max(before_ms, now_ms - LONGEST_MADE_UP_MS) if before_ms else now_ms
-        ended, settled = documents_of(from_ms, now_ms, self._plans.snapshot.grace_ms)
-        if before_ms < from_ms or not before_ms:
-            settled.add("*")
+        ended, settled = set[str](), set[str]()
+        for stretch in passed(before_ms, ticks_ms):
+            of_stretch = documents_of(stretch.from_ms, stretch.to_ms, self._plans.snapshot.grace_ms)
+            ended |= of_stretch[0]
+            settled |= of_stretch[1]
+            if stretch.leapt:
+                settled.add("*")
         return (ended, settled) if ended or settled else None
 
     def _enterprise(

@@ -41,13 +41,13 @@ class Readable(NamedTuple):
 
 @dataclass(slots=True)
 class Inputs:
-    """What a step works on: batches and reports by enterprise, the highest tick, and what was refused."""
+    """What a step works on: batches and reports by enterprise, the ticks that rose, and what was refused."""
 
     batches: dict[str, list[Readable]] = field(default_factory=dict[str, list[Readable]])
     reports: dict[str, list[Reported]] = field(default_factory=dict[str, list[Reported]])
     records: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
     rejected: list[Rejected] = field(default_factory=list[Rejected])
-    tick_ms: int = 0
+    ticks_ms: list[int] = field(default_factory=list[int])
     known_ms: int = 0
     readings: int = 0
 
@@ -121,7 +121,8 @@ def _read_readings(record: Record, registered: Callable[[str], bool], version: i
     if message.tick is not None:
         if not EARLIEST_MS <= message.tick < LATEST_MS:
             raise UnusableError("bad_time", f"tick {message.tick} lies outside of 1992 to 2200")
-        found.tick_ms = max(found.tick_ms, message.tick)
+        if not found.ticks_ms or message.tick > found.ticks_ms[-1]:
+            found.ticks_ms.append(message.tick)
         found.known_ms = max(found.known_ms, message.tick)
         return
     enterprise = message.enterprise

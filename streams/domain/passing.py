@@ -1,11 +1,39 @@
 """The passing of time closes and settles windows: which calendar documents that concerns between two ticks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from schemas.windows import DAY_MS, HOUR_MS, WindowKind, window_at
 
 # A longer silence of the ticker is not made up for hour by hour: what has documents is brought up to date as it is.
 LONGEST_MADE_UP_MS = 40 * DAY_MS
+
+
+class Passed(NamedTuple):
+    """A stretch `(from_ms, to_ms]` that ticks went through; `leapt`: the time before it was not gone through."""
+
+    from_ms: int
+    to_ms: int
+    leapt: bool
+
+
+def passed(before_ms: int, ticks_ms: Sequence[int]) -> list[Passed]:
+    """Return the stretches from the last tick before (0: there was none) through rising ticks.
+
+    The same ticks give the same stretches, however many of them come at once.
+    """
+    found: list[Passed] = []
+    at = before_ms
+    for tick_ms in ticks_ms:
+        if tick_ms <= at:
+            continue
+        from_ms = max(at, tick_ms - LONGEST_MADE_UP_MS) if at else tick_ms
+        if found and from_ms == at:
+            found[-1] = found[-1]._replace(to_ms=tick_ms)
+        else:
+            found.append(Passed(from_ms, tick_ms, from_ms > at))
+        at = tick_ms
+    return found
 
 
 def documents_of(before_ms: int, now_ms: int, graces: Mapping[WindowKind, int]) -> tuple[set[str], set[str]]:

@@ -23,12 +23,12 @@ class Plan:
 
 
 class Plans:
-    """The plans of the enterprises of one snapshot."""
+    """The plans of the enterprises of one snapshot; without `watch` nothing is held against limits and rules."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, *, watch: bool = True) -> None:
         self.snapshot = snapshot
         self._plans: dict[str, Plan | None] = {}
-        self._watchers = watchers(snapshot, ("enterprise", "meter"))
+        self._watchers = watchers(snapshot, ("enterprise", "meter")) if watch else ()
 
     def of(self, enterprise: str) -> Plan | None:
         """Return an enterprise's plan, None when it is not registered."""

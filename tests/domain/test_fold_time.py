@@ -177,3 +177,17 @@ def test_an_output_of_zero_gives_no_intensity() -> None:
     stream.readings(("e01", "2018-03-01T08:15", "1000"))
     stream.step(report("2018-03", "0"))
     assert stream.value("ind.steel-intensity", "2018-03") is None
+
+
+def test_ticks_bring_about_the_same_one_by_one_and_all_in_one_step() -> None:
+    ticks = [tick(at) for at in ("2018-03-01T08:30", "2018-03-01T10:00", "2018-03-03T01:00", "2018-06-01T01:00")]
+    one_by_one, at_once = (Stream(documents(REGISTRY, meter("e01"))) for _ in range(2))
+    for each in ticks:
+        one_by_one.step(each)
+    at_once.step(*ticks)
+    said = [
+        {key: (each.metrics, each.status, each.own) for key, each in stream.totals.items() if "meter/" not in key}
+        for stream in (one_by_one, at_once)
+    ]
+    assert said[0] == said[1]
+    assert "enterprise/works|2018-03-01" in said[0]
