@@ -72,7 +72,8 @@ class Settings(BaseSettings):
         default=3600.0, ge=0, description="At its very first start the notifier says nothing of what was known before."
     )
     clock: str = Field(
-        default="real", description="`real`, or START@RATE@WALL_START (RFC 3339 instants) for demo and tests."
+        default="real",
+        description="`real`; for demo and tests START@RATE@WALL_START (RFC 3339 instants), or `held:FILE` (epoch ms).",
     )
     operator_token: SecretStr | None = Field(default=None, description="The first operator token.")
     token: SecretStr | None = Field(default=None, description="The token that the command uses.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.command.document_files import FileFault, FilesError
-from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, say, say_json
+from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, complain, say, say_json
 
 if TYPE_CHECKING:
     from services.scenarios.files import Story
@@ -34,25 +34,50 @@ def run(
             help="Deliver everything in another order, split and twice; the number chooses which.", show_default=False
         ),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Through all processes of an installation that is started for it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run stories through the computation with the clock that they give, and print what differs.
 
-    Nothing is needed but the files (docs/scenarios.md). Exit status 1 when something differs, 2 when a file is wrong.
+    Nothing is needed but the files (docs/scenarios.md); with --live also Java, or a Kafka at QINGYU_KAFKA. Exit status
+    1 when something differs, 2 when a file is wrong.
     """
-    from services.scenarios.playing import play, play_shuffled
-
+    if live and shuffle is not None:
+        raise CommandError("--live and --shuffle do not go together: leave one out", status=WRONG_USE)
     told = _told(paths)
-    results = [
-        (story, play(story, chapters) if shuffle is None else play_shuffled(story, chapters, shuffle))
-        for story, chapters in told
-    ]
+    if live:
+        results = _live(told)
+    elif shuffle is None:
+        from services.scenarios.playing import play
+
+        results = [(story, play(story, chapters)) for story, chapters in told]
+    else:
+        from services.scenarios.playing import play_shuffled
+
+        results = [(story, play_shuffled(story, chapters, shuffle)) for story, chapters in told]
     if as_json:
         say_json(_body(results))
     else:
         _say(results)
     if any(result.differences for _, result in results):
         raise typer.Exit(FOUND)
+
+
+def _live(told: "Sequence[tuple[Story, list[Chapter]]]") -> "list[tuple[Story, Result]]":
+    import tempfile
+
+    from deploy.local.cache import LocalServerError
+    from services.scenarios.live import PlayError, play_live
+    from services.simulator.stack import StackError
+
+    with tempfile.TemporaryDirectory(prefix="qingyu-scenarios-") as folder:
+        try:
+            results = play_live(told, Path(folder), complain)
+        except (PlayError, StackError, LocalServerError) as error:
+            raise CommandError(str(error)) from error
+    return [(story, result) for (story, _), result in zip(told, results, strict=True)]
 
 
 def _told(paths: Sequence[Path]) -> "list[tuple[Story, list[Chapter]]]":

@@ -1,10 +1,11 @@
 """The clock of an installation."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
-from services.clock import Clock, ClockError
+from services.clock import Clock, ClockError, hold
 
 WALL = dt.datetime.fromisoformat("2026-11-21T08:00:00+08:00")
 START_MS = int(dt.datetime.fromisoformat("2018-01-01T00:00:00+08:00").timestamp() * 1000)
@@ -47,3 +48,17 @@ def test_what_is_no_clock_is_refused_with_the_part_that_is_wrong(text: str, name
     with pytest.raises(ClockError, match="QINGYU_CLOCK") as caught:
         Clock.parse(text)
     assert named in str(caught.value)
+
+
+def test_a_held_clock_shows_what_stands_in_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "now"
+    hold(file, 1_000)
+    clock = Clock.parse(f"held:{file}")
+    assert clock.now_ms() == 1_000
+    hold(file, 2_000)
+    assert clock.now_ms() == 2_000
+
+
+def test_a_held_clock_needs_its_file(tmp_path: Path) -> None:
+    with pytest.raises(ClockError, match="holds no epoch milliseconds"):
+        Clock.parse(f"held:{tmp_path / 'missing'}")

@@ -1,0 +1,78 @@
+"""A renaming gives the ids of one story a prefix, so that many stories live in one registry without meeting.
+
+What all of them share (carriers, products, releases, indicators, settings) keeps its id.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from schemas.messages import Condition, Finding
+
+SHARED_KINDS = frozenset({"carrier", "product", "release", "indicator", "settings"})
+_ONE_ID = frozenset({"enterprise", "city", "county", "park", "province", "counterparty", "meter"})
+_DATED_IDS = frozenset({"source", "industry", "county", "park", "lists"})
+
+
+class Renaming:
+    """The ids of one story, without its prefix in the story and with it in the registry."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def id(self, text: str) -> str:
+        """Return an id, or a meter's ENTERPRISE.METER, as the registry has it."""
+        return self.prefix + text
+
+    def entity(self, text: str) -> str:
+        """Return an entity as the registry has it."""
+        kind, _, id_ = text.partition("/")
+        return f"{kind}/{self.prefix}{id_}"
+
+    def document(self, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a document as the registry has it."""
+        if raw["kind"] in SHARED_KINDS:
+            return dict(raw)
+        found = {**raw, "id": self.id(raw["id"])}
+        if isinstance(raw.get("spec"), Mapping):
+            found["spec"] = self._spec(raw["kind"], raw["spec"])
+        return found
+
+    def _spec(self, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in spec.items():
+            if isinstance(value, str) and (name in _ONE_ID or (name == "parent" and kind == "industry")):
+                found[name] = self.id(value)
+            elif name in _DATED_IDS and isinstance(value, list):
+                entries = cast("list[Mapping[str, Any]]", value)
+                found[name] = [{**one, "id": one["id"] and self.id(one["id"])} for one in entries]
+            elif name == "select" and isinstance(value, Mapping):
+                found[name] = self._select(cast("Mapping[str, Any]", value))
+            else:
+                found[name] = value
+        return found
+
+    def _select(self, select: Mapping[str, Any]) -> dict[str, Any]:
+        found = dict(select)
+        if select.get("id") is not None:
+            found["id"] = [self.id(one) for one in select["id"]]
+        if select.get("in") is not None:
+            found["in"] = self.entity(select["in"])
+        return found
+
+    def is_own(self, entity: str) -> bool:
+        """Tell whether an entity of the registry is this story's."""
+        return entity.partition("/")[2].startswith(self.prefix)
+
+    def condition(self, found: Condition) -> Condition:
+        """Return an alarm of this story as the story names it."""
+        found.entity, found.rule = self._back(found.entity), found.rule.removeprefix(self.prefix)
+        return found
+
+    def finding(self, found: Finding) -> Finding:
+        """Return a finding of this story as the story names it."""
+        found.meter = self._back(found.meter)
+        return found
+
+    def _back(self, entity: str) -> str:
+        kind, _, id_ = entity.partition("/")
+        return f"{kind}/{id_.removeprefix(self.prefix)}"
