@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from schemas.settings import Settings
 from schemas.windows import local_datetime
 from services.clock import ClockError
-from services.command import dashboards, influx, keys, registry, replay, scenario, serving, status, store
+from services.command import dashboards, explain, influx, keys, registry, replay, scenario, serving, status, store
 from services.command.client import Client
 from services.command.output import (
     FOUND,
@@ -100,6 +100,7 @@ app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(influx.app, name="influx")
 app.command()(status.status)
 app.command()(replay.replay)
+app.command()(explain.explain)
 
 
 @topics.callback()

@@ -26,8 +26,20 @@ COUNTY = "county/bazhou"
 FROM, TICK = "2026-03-30T00:00", "2026-04-02T03:00"
 HOURS = 40
 
+RELEASE = document(
+    "release", "demo-2018",
+    coefficients=[
+        {"carrier": "electricity", "cv_kgce": "0.1229", "eq_kgce": "0.3", "source": "GB/T 2589-2020 demo"},
+        {"carrier": "steam", "cv_kgce": "0.12858", "source": "demo"},
+    ],
+    factors=[
+        {"carrier": "electricity", "gas": "co2", "kg": "0.57034", "scope": "power", "source": "demo"},
+        {"carrier": "steam", "gas": "co2", "kg": "0.11", "scope": "heat", "source": "demo"},
+    ],
+)  # fmt: skip
 REGISTERED = documents(
     REGISTRY,
+    RELEASE,
     document("province", "sichuan"),
     document("city", "bazhong", province="sichuan"),
     document("county", "bazhou", city="bazhong"),
@@ -109,7 +121,7 @@ class Running(NamedTuple):
         return {"status": result.exit_code, **json.loads(result.stdout)}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Works has its stream in order; mill the same shuffled, cut otherwise and with repeats; smelter has nothing."""
     folder = tmp_path_factory.mktemp("replay")

@@ -1,0 +1,304 @@
+"""Evidence is a folder from which another person can check a number by hand, or with a few lines of any language.
+
+Every file follows from the one before; numbers are exact decimals, instants local time with their offset.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from schemas.decimals import decimal_text
+from schemas.documents import Document, DocumentKey, canonical
+from schemas.windows import local_datetime, window
+from services.explain.asking import Explanation
+from services.explain.explaining import contribution
+from services.explain.facts import EnterpriseFacts, HourFacts, hours_of
+from services.explain.reading_me import read_me
+from services.replay.errors import AskedWrongError
+from streams.domain.membership import Membership
+from streams.domain.products import OF_ACCOUNT, products
+from streams.domain.registry import MeterView, Snapshot
+from streams.domain.spans import MeterHour, Reading, Span
+
+READINGS = ("meter", "ts", "value", "unit", "rev", "quality", "received")
+SPANS = (
+    "hour", "meter", "from", "to", "first_value", "last_value", "per_unit", "amount", "part_from", "part_to", "part",
+    "kind", "reason",
+)  # fmt: skip
+HOURS = (
+    "hour", "meter", "carrier", "role", "sign", "amount", "rest", "expected_s", "measured_s", "estimated_s", "counted",
+)  # fmt: skip
+ACCOUNT = ("hour", "metric", "carrier", "quantity", "scope", "coefficient", "exact", "rounded", "release", "source")
+INDICATOR = ("indicator", "numerator", "numerator_value", "denominator", "denominator_value", "factor", "value")
+REPORTED = ("metric", "period", "value", "unit", "rev", "reporter", "received")
+MEMBERS = ("entity", "metric", "window", "value")
+SUMS = "SHA256SUMS"
+_MICRO_DIGITS = 6
+
+
+def write_evidence(folder: Path, snapshot: Snapshot, explanation: Explanation) -> list[str]:
+    """Write the evidence of an explanation; return the names of the files. The folder must be new or empty."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise AskedWrongError(f"{folder} is not empty: name a new folder")
+        _Writing(folder, snapshot, explanation).write()
+        names = sorted(each.name for each in folder.iterdir())
+        sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+        (folder / SUMS).write_text("".join(sums), encoding="utf-8")
+    except OSError as error:
+        raise AskedWrongError(f"{folder} cannot be written: {error}") from error
+    return [*names, SUMS]
+
+
+class _Writing:
+    """The writing of one folder."""
+
+    def __init__(self, folder: Path, snapshot: Snapshot, explanation: Explanation) -> None:
+        self._folder = folder
+        self._snapshot = snapshot
+        self._explanation = explanation
+        self._keys: dict[DocumentKey, None] = {}
+
+    def write(self) -> None:
+        explanation = self._explanation
+        entity, metric, _ = explanation.question
+        needed = [metric]
+        if metric.startswith("ind."):
+            needed = self._indicator(metric)
+        facts = explanation.facts
+        if facts is None:
+            self._members(needed)
+        else:
+            self._hours(facts, [each for each in needed if not each.startswith("output.")])
+            self._reported(facts, [each for each in needed if each.startswith("output.")])
+        self._use(*entity.split("/", 1))
+        self._registry()
+        (self._folder / "explanation.json").write_text(
+            json.dumps(self._told(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
+        (self._folder / "README.md").write_text(read_me(self._folder, explanation, needed), encoding="utf-8")
+
+    def _told(self) -> dict[str, Any]:
+        return told(self._explanation)
+
+    def _use(self, kind: str, id_: str) -> None:
+        key = DocumentKey(kind, id_)
+        if key in self._snapshot.documents:
+            self._keys[key] = None
+
+    def _table(self, name: str, heading: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        with (self._folder / name).open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(heading)
+            table.writerows(rows)
+
+    def _indicator(self, metric: str) -> list[str]:
+        question, documents = self._explanation.question, self._explanation.documents
+        view = self._snapshot.indicators[metric[4:]]
+        self._use("indicator", view.id)
+        parts = [each for each in (view.numerator, view.denominator) if each is not None]
+        values = [_decimal(documents.fold(question.entity, each, question.window).value) for each in parts]
+        row = (
+            view.id, view.numerator, values[0], view.denominator or "", values[1] if len(values) > 1 else "",
+            view.factor, _decimal(self._explanation.replay.value),
+        )  # fmt: skip
+        self._table("indicator.csv", INDICATOR, [row])
+        return parts
+
+    def _hours(self, facts: EnterpriseFacts, needed: list[str]) -> None:
+        """Write readings, spans, hours and account, hour by hour."""
+        entity = self._explanation.question.entity
+        only = self._snapshot.meters[entity] if entity.startswith("meter/") else None
+        if not needed:
+            return
+        carriers = self._carriers(facts, needed, only)
+        lines = [(line.meter, line.sign) for each in carriers for line in facts.lines(each)]
+        lines = [(only, 1)] if only is not None else lines
+        for meter, _ in lines:
+            self._use("meter", f"{meter.enterprise}.{meter.id}")
+            self._use("carrier", meter.carrier)
+        self._use("enterprise", facts.enterprise)
+        seen: dict[tuple[str, int], Sequence[Any]] = {}
+        with _Tables(self._folder, {"spans.csv": SPANS, "hours.csv": HOURS, "account.csv": ACCOUNT}) as tables:
+            for hour in hours_of(self._explanation.question.window):
+                if (
+                    self._explanation.documents.fold(entity, f"time.expected.{lines[0][0].carrier}", hour.name).value
+                    is None
+                ):
+                    continue
+                computed = facts.hour(hour.start_ms)
+                for meter, sign in lines:
+                    mine = computed.meters[meter.index]
+                    seen.update((((meter.id, each.t_ms)), _reading(meter, each)) for each in mine.readings)
+                    tables.put("spans.csv", [_span(hour.name, meter, each) for each in mine.spans])
+                    tables.put("hours.csv", [_hour(hour.name, meter, sign, mine, needed[0])])
+                for metric in needed:
+                    tables.put("account.csv", self._account(hour.name, metric, computed, lines))
+        self._table("readings.csv", READINGS, [row for _, row in sorted(seen.items())])
+
+    def _carriers(self, facts: EnterpriseFacts, needed: list[str], only: MeterView | None) -> list[str]:
+        if only is not None:
+            return [only.carrier]
+        mine = [carrier for carrier, _, _ in facts.table.boundaries]
+        if all(metric in OF_ACCOUNT for metric in needed):
+            return [carrier for carrier in mine if self._snapshot.carriers[carrier].energy]
+        return [carrier for carrier in mine if any(_is_of(metric, carrier) for metric in needed)] or mine
+
+    def _account(
+        self, hour: str, metric: str, computed: HourFacts, lines: list[tuple[MeterView, int]]
+    ) -> Iterator[Sequence[Any]]:
+        release = computed.release
+        if metric in OF_ACCOUNT:
+            if release is not None:
+                self._use("release", release.id)
+            for each in products(metric, computed.metrics, self._snapshot.carriers, release):
+                yield (
+                    hour, metric, each.carrier, _decimal(each.quantity), each.scope or "",
+                    "" if each.coefficient is None else decimal_text(each.coefficient, each.scale),
+                    "" if each.exact is None else decimal_text(each.exact, each.scale + _MICRO_DIGITS),
+                    _decimal(each.rounded), release.id if release else "", each.source or "",
+                )  # fmt: skip
+            return
+        total = sum(
+            contribution(computed.meters[meter.index], metric) * (1 if metric.startswith("time.") else sign)
+            for meter, sign in lines
+        )
+        if any(
+            computed.meters[meter.index].measured_ms + computed.meters[meter.index].estimated_ms for meter, _ in lines
+        ) or metric.startswith("time."):
+            yield hour, metric, lines[0][0].carrier, decimal_text(total), "", "", "", decimal_text(total), "", ""
+
+    def _reported(self, facts: EnterpriseFacts, needed: list[str]) -> None:
+        each = window(self._explanation.question.window)
+        rows = [
+            (
+                report.metric, report.period, report.value, report.unit, report.rev, report.reporter,
+                _instant(report.received),
+            )
+            for (metric, period), report in sorted(facts.reports.items())
+            if metric in needed
+            and each.start_ms <= window(period).start_ms
+            and window(period).end_ms <= each.end_ms
+        ]  # fmt: skip
+        for metric in needed:
+            self._use("product", metric.removeprefix("output."))
+        if needed:
+            self._table("reported.csv", REPORTED, rows)
+
+    def _members(self, needed: list[str]) -> None:
+        entity, _, name = self._explanation.question
+        documents = self._explanation.documents
+        each = window(name)
+        days = [each] if each.kind != "hour" else [window(name[:10])]
+        membership = Membership(self._snapshot)
+        members = sorted(set[str]().union(*(membership.over(entity, day).ever for day in days)))
+        rows = [
+            (f"enterprise/{member}", metric, name, _decimal(documents.fold(f"enterprise/{member}", metric, name).value))
+            for metric in needed
+            for member in members
+        ]
+        for member in members:
+            self._use("enterprise", member)
+        self._table("members.csv", MEMBERS, rows)
+
+    def _registry(self) -> None:
+        documents = [_plain(self._snapshot.documents[key]) for key in sorted(self._keys)]
+        text = yaml.safe_dump_all(documents, allow_unicode=True, sort_keys=False, width=120)
+        (self._folder / "registry.yaml").write_text(text, encoding="utf-8")
+
+
+class _Tables:
+    """Tables that grow together."""
+
+    def __init__(self, folder: Path, headings: dict[str, Sequence[str]]) -> None:
+        self._files = {name: (folder / name).open("w", encoding="utf-8", newline="") for name in headings}
+        self._tables = {name: csv.writer(file, lineterminator="\n") for name, file in self._files.items()}
+        for name, heading in headings.items():
+            self._tables[name].writerow(heading)
+
+    def __enter__(self) -> "_Tables":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def put(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Put rows into a table."""
+        self._tables[name].writerows(rows)
+
+
+def told(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON has it."""
+    series, replay = explanation.series, explanation.replay
+    return {
+        **explanation.question._asdict(),
+        "unit": explanation.unit,
+        "computed": {"value": _decimal(replay.value) or None, "status": replay.status},
+        "series": {"value": _decimal(series.value) or None, "status": series.status},
+        "same": explanation.same,
+        "notes": explanation.notes,
+        "tree": explanation.tree.told(),
+    }
+
+
+def _is_of(metric: str, carrier: str) -> bool:
+    return metric.removesuffix(".estimated").endswith("." + carrier)
+
+
+def _plain(document: Document) -> Any:
+    return json.loads(canonical(document))
+
+
+def _decimal(value: int | None) -> str:
+    return "" if value is None else decimal_text(value)
+
+
+def _instant(ms: int) -> str:
+    return local_datetime(ms).isoformat(timespec="milliseconds")
+
+
+def _reading(meter: MeterView, each: Reading) -> Sequence[Any]:
+    value = "" if each.value is None else decimal_text(each.value, meter.scale)
+    return (
+        meter.id,
+        _instant(each.t_ms),
+        value,
+        meter.unit,
+        each.rev,
+        each.quality or "void",
+        _instant(each.received_ms),
+    )
+
+
+def _span(hour: str, meter: MeterView, each: Span) -> Sequence[Any]:
+    first = "" if each.first is None or each.first.value is None else decimal_text(each.first.value, meter.scale)
+    last = "" if each.last.value is None else decimal_text(each.last.value, meter.scale)
+    return (
+        hour, meter.id, _instant(each.from_ms), _instant(each.to_ms), first, last,
+        decimal_text(each.micro_per_count * 10**meter.scale), _decimal(each.amount), _instant(each.low_ms),
+        _instant(each.high_ms), _decimal(each.part), each.kind, each.reason,
+    )  # fmt: skip
+
+
+def _hour(hour: str, meter: MeterView, sign: int, mine: MeterHour, metric: str) -> Sequence[Any]:
+    times = (decimal_text(each, 3) for each in (mine.expected_ms, mine.measured_ms, mine.estimated_ms))
+    del metric
+    counted = "yes" if mine.measured_ms + mine.estimated_ms else "no"
+    return (
+        hour,
+        meter.id,
+        meter.carrier,
+        meter.role,
+        sign,
+        decimal_text(mine.amount),
+        decimal_text(mine.rest),
+        *times,
+        counted,
+    )

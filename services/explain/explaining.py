@@ -1,0 +1,377 @@
+"""An explanation of an enterprise's or a meter's number: from a window down to hours, meters, spans and readings."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from schemas.decimals import MICRO, decimal_text
+from schemas.windows import HOUR_MS, Window, children_of, window
+from services.explain import wording
+from services.explain.facts import Documents, EnterpriseFacts, HourFacts
+from services.explain.tree import Node, text
+from streams.domain.comparison import Said
+from streams.domain.indicator import indicator_value
+from streams.domain.looking import home_of, part_of
+from streams.domain.products import Product, products
+from streams.domain.registry import IndicatorView, MeterView, Snapshot
+from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
+
+# So many children that need a word are shown one by one.
+SHOWN = 24
+MICRO_PER_MS = 1000
+_ESTIMATED = ".estimated"
+_TIMES = ("time.expected.", "time.measured.", "time.estimated.")
+
+# A child window, its value, and what is to be said of it.
+Telling = tuple[Window, int | None, str]
+
+
+class Explainer:
+    """Explains numbers of one entity from the fold's documents; what is below hours is for `hour`."""
+
+    def __init__(self, snapshot: Snapshot, entity: str, documents: Documents) -> None:
+        self.snapshot = snapshot
+        self.entity = entity
+        self.documents = documents
+
+    def node(self, metric: str, name: str) -> Node:
+        """Return the tree of a metric in a window."""
+        each = window(name)
+        said = self.documents.fold(self.entity, metric, name)
+        found = self._head(metric, name, said)
+        if metric.startswith("ind."):
+            self._indicator(found, self.snapshot.indicators[metric[4:]], name)
+        elif metric.startswith("output."):
+            self._output(found, metric, each)
+        elif each.kind == "hour":
+            self._hour(found, metric, each)
+        else:
+            self._children(found, metric, each)
+        return found
+
+    def _head(self, metric: str, name: str, said: Said) -> Node:
+        found = Node(
+            f"{self.entity} {metric} {name}: {wording.metric_label(metric)}",
+            wording.number(said.value),
+            self.snapshot.unit_of(metric),
+        )
+        status = wording.STATUSES.get(said.status or "", "")
+        coverage = self._coverage(metric, name)
+        if status or coverage:
+            found.notes.append("; ".join(part for part in (status, coverage) if part))
+        return found
+
+    def _coverage(self, metric: str, name: str) -> str:
+        """Return how much of a window is known, by the times of the carriers that a metric is made of."""
+        if metric.startswith(("time.", "output.")):
+            return ""
+        sums = self._times(metric, name)
+        expected, measured, estimated = sums
+        if not expected:
+            return "nothing was expected 无应测时间"
+        missing = max(expected - measured - estimated, 0)
+        parts = [
+            f"{wording.KINDS[kind]} {100 * share / expected:.4g} %"
+            for kind, share in ((MEASURED, measured), (ESTIMATED, estimated), (MISSING, missing))
+            if share
+        ]
+        return ", ".join(parts)
+
+    def _times(self, metric: str, name: str) -> tuple[int, int, int]:
+        document = self.documents.document(self.entity, home_of(window(name)))
+        carrier = metric.removeprefix("qty.").removesuffix(_ESTIMATED) if metric.startswith("qty.") else None
+        sums = [0, 0, 0]
+        for other in document.metrics if document is not None else ():
+            for at, lead in enumerate(_TIMES):
+                if other.startswith(lead) and carrier in (None, other.removeprefix(lead)):
+                    sums[at] += self.documents.fold(self.entity, other, name).value or 0
+        return sums[0], sums[1], sums[2]
+
+    def _hour(self, found: Node, metric: str, hour: Window) -> None:
+        """Put below a number of an hour what it was made from."""
+        raise NotImplementedError
+
+    def _units(self, metric: str) -> tuple[str, str]:
+        """Return the units of a `qty.*` or `time.*`, and of the carrier it is about."""
+        return self.snapshot.unit_of(metric), self.snapshot.unit_of(f"qty.{carrier_of(metric)}")
+
+    def _children(self, found: Node, metric: str, each: Window) -> None:
+        """Put below a number the windows that it is the sum of: in a word those that are whole, else one by one."""
+        document = self.documents.document(self.entity, home_of(each))
+        if document is None:
+            found.notes.append("there is no document of this window: nothing is known of it 无此周期的数据")
+            return
+        part = part_of(document, each)
+        kids = children_of(document.period)[part]
+        values = document.metrics.get(metric, [None] * len(document.status))[part]
+        statuses = document.status[part]
+        kind = wording.WINDOWS[kids[0].kind]
+        known = [value for value in values if value is not None]
+        found.children.append(
+            text(f"the sum of {len(known)} of {len(kids)} {kind} 之和; the others have no value or have not ended")
+            if len(known) < len(kids)
+            else text(f"the sum of {len(kids)} {kind} 之和")
+        )
+        plain, telling = self._sorted(metric, kids, values, statuses)
+        if plain:
+            whole = sum(value for _, value in plain)
+            found.children.append(
+                Node(f"{len(plain)} {kind} wholly measured 完整实测", decimal_text(whole), found.unit)
+            )
+        runs = _runs(telling)
+        for run in runs[:SHOWN]:
+            first, value, why = run[0]
+            label = first.name if len(run) == 1 else f"{first.name} .. {run[-1][0].name} ({len(run)} {kind})"
+            found.children.append(Node(label, wording.number(value), found.unit, [why] if why else []))
+        if len(runs) > SHOWN:
+            rest = [value for run in runs[SHOWN:] for _, value, _ in run]
+            total = decimal_text(sum(value for value in rest if value is not None))
+            found.children.append(Node(f"{len(rest)} more {kind} 其余", total, found.unit))
+        if kids:
+            first = next((kid for kid, value in zip(kids, values, strict=True) if value is not None), kids[0])
+            found.notes.append(f"deeper 下一层: qingyu explain {self.entity} {metric} {first.name}")
+
+    def _sorted(
+        self, metric: str, kids: Sequence[Window], values: Sequence[int | None], statuses: Sequence[str | None]
+    ) -> tuple[list[tuple[Window, int]], list[Telling]]:
+        """Return the children that are whole, and those of which there is something to be said."""
+        plain: list[tuple[Window, int]] = []
+        telling: list[Telling] = []
+        for kid, value, status in zip(kids, values, statuses, strict=True):
+            if status is None:
+                continue
+            expected, measured, estimated = self._times_of_child(metric, kid)
+            missing = expected - measured - estimated
+            why = [wording.STATUSES["revised"]] if status == "revised" else []
+            why += [f"{wording.KINDS[ESTIMATED]} {estimated / 1e6:g} s"] if estimated else []
+            why += [f"{wording.KINDS[MISSING]} {missing / 1e6:g} s"] if missing > 0 else []
+            if value is None or why:
+                telling.append((kid, value, ", ".join(why)))
+            else:
+                plain.append((kid, value))
+        return plain, telling
+
+    def _times_of_child(self, metric: str, kid: Window) -> tuple[int, int, int]:
+        return (0, 0, 0) if metric.startswith("time.") else self._times(metric, kid.name)
+
+    def _output(self, found: Node, metric: str, each: Window) -> None:
+        """Put below an output where it comes from."""
+        if each.kind == "hour":
+            found.notes.append("outputs are reported for a day or longer 产量按日或更长周期填报")
+            return
+        document = self.documents.document(self.entity, home_of(each))
+        values = None if document is None else document.metrics.get(metric)
+        if document is None or values is None:
+            found.notes.append("nothing was reported for this window, nor for all of its parts 未填报")
+            return
+        kids = children_of(document.period)[part_of(document, each)]
+        mine = list(zip(kids, values[part_of(document, each)], strict=True))
+        found.children.append(
+            text("no value was reported for the window itself: the sum of its parts, if all have one")
+        )
+        found.children += [Node(kid.name, wording.number(value), found.unit) for kid, value in mine]
+
+    def _indicator(self, found: Node, indicator: IndicatorView, name: str) -> None:
+        """Put below an indicator its numerator and denominator, and the quotient before rounding."""
+        top = self.documents.fold(self.entity, indicator.numerator, name).value
+        bottom = None
+        if indicator.denominator is not None:
+            bottom = self.documents.fold(self.entity, indicator.denominator, name).value
+        metrics = {indicator.numerator: top, indicator.denominator or "": bottom}
+        value = indicator_value(indicator, metrics)
+        formula = (
+            indicator.numerator if indicator.denominator is None else f"{indicator.numerator} / {indicator.denominator}"
+        )
+        found.notes.append(f"{indicator.id} = {formula} × {indicator.factor} [{indicator.unit}]")
+        if top is None or (indicator.denominator is not None and not bottom):
+            found.notes.append("a part of it has no value, or is zero 分子或分母无值或为零")
+        else:
+            exact = Fraction(top, bottom or MICRO) * indicator.factor
+            found.notes.append(
+                f"exactly 精确值 {wording.fraction(exact)}, rounded half-even 修约 {wording.number(value)}"
+            )
+        found.children.append(self.node(indicator.numerator, name))
+        if indicator.denominator is not None:
+            found.children.append(self.node(indicator.denominator, name))
+
+
+class EnterpriseExplainer(Explainer):
+    """Explains an enterprise's numbers, down to the readings of the meters of its boundary."""
+
+    def __init__(self, facts: EnterpriseFacts, documents: Documents) -> None:
+        super().__init__(facts.snapshot, f"enterprise/{facts.enterprise}", documents)
+        self._facts = facts
+
+    def _output(self, found: Node, metric: str, each: Window) -> None:
+        report = self._facts.reports.get((metric, each.name))
+        if report is None:
+            super()._output(found, metric, each)
+            return
+        found.children.append(
+            Node(
+                f"reported 填报 by {report.reporter}, received 收到 {wording.instant(report.received)}, "
+                f"revision {report.rev}",
+                report.value,
+                report.unit,
+            )
+        )
+
+    def _hour(self, found: Node, metric: str, hour: Window) -> None:
+        facts = self._facts.hour(hour.start_ms)
+        if metric.startswith(("qty.", "time.")):
+            carrier = carrier_of(metric)
+            found.notes.append("the sum of inputs less outputs over the boundary 边界输入减输出")
+            found.children += [
+                meter_node(facts.meters[line.place], line.meter, self._units(metric), metric, line.sign, hour.start_ms)
+                for line in self._facts.lines(carrier)
+            ]
+            return
+        release = facts.release
+        found.notes.append(
+            "no release of coefficients is in force 无生效的系数发布"
+            if release is None
+            else f"release of coefficients 系数发布: {release.id}; each product is rounded half-even, once 每项修约一次"
+        )
+        for each in products(metric, facts.metrics, self.snapshot.carriers, release):
+            found.children.append(self._product(each, facts, hour))
+
+    def _product(self, each: Product, facts: HourFacts, hour: Window) -> Node:
+        unit = self.snapshot.unit_of(each.metric)
+        own = self.snapshot.unit_of(f"qty.{each.carrier}")
+        found = Node(f"{each.carrier}{f' ({each.scope})' if each.scope else ''}", wording.number(each.rounded), unit)
+        quantity = wording.number(each.quantity)
+        if each.coefficient is None or each.exact is None:
+            found.notes.append(
+                f"{quantity} {own} has no coefficient in the release, so the whole has no value 缺少系数"
+            )
+        else:
+            found.notes += [
+                f"{quantity} {own} × {decimal_text(each.coefficient, each.scale)} {unit}/{own} = "
+                f"{decimal_text(each.exact, each.scale + 6)} exactly 精确值, "
+                f"rounded 修约 {wording.number(each.rounded)}",
+                f"source 来源: {each.source}",
+            ]
+        name = f"qty.{each.carrier}" + (_ESTIMATED if each.metric.endswith(_ESTIMATED) else "")
+        found.children.append(self.node(name, hour.name))
+        return found
+
+
+def _runs(telling: Sequence[Telling]) -> list[list[Telling]]:
+    """Return windows as they are, but those that follow each other without a value, for one reason, together."""
+    found: list[list[Telling]] = []
+    for each in telling:
+        last = found[-1][-1] if found else None
+        if last is not None and last[1] is None and each[1] is None and last[2] == each[2]:
+            found[-1].append(each)
+        else:
+            found.append([each])
+    return found
+
+
+class MeterExplainer(Explainer):
+    """Explains a meter's numbers, down to its readings."""
+
+    def __init__(self, facts: EnterpriseFacts, meter: MeterView, documents: Documents) -> None:
+        super().__init__(facts.snapshot, meter.entity, documents)
+        self._facts = facts
+        self._meter = meter
+
+    def _hour(self, found: Node, metric: str, hour: Window) -> None:
+        mine = self._facts.hour(hour.start_ms).meters[self._meter.index]
+        below = meter_node(mine, self._meter, self._units(metric), metric, 1, hour.start_ms)
+        found.notes += below.notes
+        found.children += below.children
+
+
+def carrier_of(metric: str) -> str:
+    """Return the carrier of a `qty.*` or `time.*`."""
+    for lead in _TIMES:
+        metric = metric.removeprefix(lead)
+    return metric.removeprefix("qty.").removesuffix(_ESTIMATED)
+
+
+def contribution(mine: MeterHour, metric: str) -> int:
+    """Return what a meter's hour adds to a `qty.*` or `time.*`, without its sign [1e-6]."""
+    if metric.startswith("time."):
+        of = {"expected": mine.expected_ms, "measured": mine.measured_ms, "estimated": mine.estimated_ms}
+        return of[metric.split(".")[1]] * MICRO_PER_MS
+    if metric.endswith(_ESTIMATED):
+        return sum(each.part or 0 for each in mine.spans if each.kind == ESTIMATED)
+    return mine.amount
+
+
+def meter_node(
+    mine: MeterHour, meter: MeterView, units: tuple[str, str], metric: str, sign: int, start_ms: int
+) -> Node:
+    """Return what a meter gives to an hour, with its spans: those wholly inside and measured in one line.
+
+    `units` are the metric's and the carrier's.
+    """
+    unit = units[1]
+    signed = contribution(mine, metric) * (1 if metric.startswith("time.") else sign)
+    known = mine.measured_ms + mine.estimated_ms
+    found = Node(
+        f"{'+' if sign > 0 else '-'} meter 计量点 {meter.id} ({wording.ROLES[meter.role]}, {meter.type})",
+        decimal_text(signed) if known or metric.startswith("time.") else None,
+        units[0],
+    )
+    missing = max(mine.expected_ms - known, 0)
+    times = ((MEASURED, mine.measured_ms), (ESTIMATED, mine.estimated_ms), (MISSING, missing))
+    found.notes.append(
+        ", ".join(f"{wording.KINDS[kind]} {ms / 1000:g} s" for kind, ms in times if ms) or "not in service"
+    )
+    plain = [each for each in mine.spans if each.kind == MEASURED and not each.is_cut]
+    if len(plain) > 2:
+        found.children.append(_joined(plain, meter, unit))
+    for each in mine.spans:
+        if len(plain) <= 2 or each not in plain:
+            found.children.append(_span(each, meter, unit))
+    if mine.rest:
+        found.children.append(
+            Node("what the rules of registers count besides 表码规则另计", decimal_text(mine.rest), unit)
+        )
+    if not mine.spans:
+        found.children.append(text("no reading reaches into this hour 无读数"))
+    for each in mine.readings:
+        if not each.counts and start_ms <= each.t_ms <= start_ms + HOUR_MS:
+            what = wording.said(each, meter.scale) + (f" {each.quality}" if each.quality else "")
+            found.children.append(text(f"set aside 不计: {wording.instant(each.t_ms)} {what}, revision {each.rev}"))
+    return found
+
+
+def _joined(spans: list[Span], meter: MeterView, unit: str) -> Node:
+    first, last = spans[0], spans[-1]
+    found = Node(
+        f"{len(spans)} spans measured 实测 {wording.instant(first.from_ms)} .. {wording.instant(last.to_ms)}",
+        decimal_text(sum(each.part or 0 for each in spans)),
+        unit,
+    )
+    if first.first is not None:
+        ends = f"{wording.said(first.first, meter.scale)} -> {wording.said(last.last, meter.scale)} {meter.unit}"
+        found.notes.append(f"readings at the edges 边界读数: {ends}")
+    return found
+
+
+def _span(each: Span, meter: MeterView, unit: str) -> Node:
+    worth = f"{decimal_text(each.micro_per_count * 10**meter.scale)} {unit}/{meter.unit}"
+    found = Node(
+        f"{wording.instant(each.from_ms)} .. {wording.instant(each.to_ms)} {wording.KINDS[each.kind]}",
+        wording.number(each.part),
+        unit,
+    )
+    if each.reason:
+        found.notes.append(f"why 原因: {wording.reason(each.reason)}")
+    last = wording.said(each.last, meter.scale)
+    values = last if each.first is None else f"{last} - {wording.said(each.first, meter.scale)}"
+    if each.amount is None:
+        found.notes.append(f"readings 读数: {values} {meter.unit}; the span gives nothing 不计")
+        return found
+    found.notes.append(f"({values}) {meter.unit} × {worth} = {decimal_text(each.amount)} {unit}")
+    if each.is_cut:
+        whole = (each.to_ms - each.from_ms) / 1000
+        found.notes.append(
+            f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}, "
+            f"{(each.high_ms - each.low_ms) / 1000:g} s of {whole:g} s, shared by F(t) = floor(E·t/T)"
+        )
+    if each.last.rev or (each.first is not None and each.first.rev):
+        found.notes.append("a corrected reading 更正的读数")
+    return found

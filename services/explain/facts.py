@@ -1,0 +1,105 @@
+"""Facts are what an explanation of an enterprise's number rests on: its kept readings, its meters, its documents."""
+
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from schemas.documents import Document, DocumentKey
+from schemas.messages import Reported
+from schemas.windows import DAY_MS, HOUR_MS, Window, children_of, window, window_at
+from services.replay.held import Held
+from streams.domain import edges
+from streams.domain.account import Metrics, account, quantities_of_carriers
+from streams.domain.comparison import Said
+from streams.domain.hour import join
+from streams.domain.looking import look_up
+from streams.domain.plan import Plans
+from streams.domain.registry import MeterView, ReleaseView, Snapshot
+from streams.domain.spans import MeterHour, meter_hours
+from streams.domain.work import Cache, Work
+
+
+class Line(NamedTuple):
+    """A meter of an enterprise's boundary, and its sign in the balance: +1 input, -1 output."""
+
+    place: int
+    meter: MeterView
+    sign: int
+
+
+class HourFacts(NamedTuple):
+    """An hour as it is computed from the readings: its meters by place, its quantities, the release in force."""
+
+    start_ms: int
+    meters: list[MeterHour]
+    metrics: Metrics
+    release: ReleaseView | None
+
+
+class Documents:
+    """The calendar documents of both sides; `document` returns the fold's of (entity, period), or None."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self.document = lru_cache(maxsize=256)(held.document)
+
+    def fold(self, entity: str, metric: str, name: str) -> Said:
+        """Return what the fold gives for a window."""
+        return look_up(lambda period: self.document(entity, period), metric, name)
+
+    def series(self, entity: str, metric: str, name: str) -> Said:
+        """Return what the series says of a window."""
+        return look_up(lambda period: self._held.document(entity, period, series=True), metric, name)
+
+
+class EnterpriseFacts:
+    """One enterprise, as it was folded into `held`."""
+
+    def __init__(self, snapshot: Snapshot, enterprise: str, held: Held) -> None:
+        plan = Plans(snapshot, watch=False).of(enterprise)
+        assert plan is not None
+        self.snapshot = snapshot
+        self.enterprise = enterprise
+        self.table = plan.table
+        self._store = held.store
+        self._cache = Cache(1)
+        self.hour = lru_cache(maxsize=64)(self._hour)
+
+    def lines(self, carrier: str) -> list[Line]:
+        """Return the meters by which a carrier crosses the boundary."""
+        return [
+            Line(place, self.table.meters[place], sign)
+            for name, places, signs in self.table.boundaries
+            if name == carrier
+            for place, sign in zip(places.tolist(), signs.tolist(), strict=True)
+        ]
+
+    @cached_property
+    def reports(self) -> Mapping[tuple[str, str], Reported]:
+        """The reported values that stand, by (metric, window)."""
+        return Work(self.enterprise, self._store, self._cache).reports()
+
+    def _hour(self, start_ms: int) -> HourFacts:
+        work = Work(self.enterprise, self._store, self._cache)
+        kept = work.hour(start_ms)
+        around = edges.around(work, self.table, start_ms)
+        rows = around if kept is None else join([edges.placed(self.table, kept).rows, around])
+        meters, measured = meter_hours(self.table, start_ms, rows)
+        metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
+        release = self.snapshot.release_at(start_ms)
+        metrics.update(account(metrics, self.snapshot.carriers, release))
+        return HourFacts(start_ms, meters, metrics, release)
+
+
+def hours_of(name: str) -> list[Window]:
+    """Return the hours of a window, in order."""
+    each = window(name)
+    if each.kind == "hour":
+        return [each]
+    days = range(each.start_ms, each.end_ms, DAY_MS)
+    return [hour for at_ms in days for hour in children_of(window_at(at_ms, "day").name)]
+
+
+def document_of(snapshot: Snapshot, kind: str, id_: str) -> Document | None:
+    """Return a registry document, None when there is none."""
+    return snapshot.documents.get(DocumentKey(kind, id_))

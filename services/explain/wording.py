@@ -1,0 +1,71 @@
+"""Wording is how an explanation speaks: labels in English and Chinese, instants in local time, exact decimals."""
+
+from fractions import Fraction
+
+from schemas.decimals import decimal_text
+from schemas.windows import local_datetime
+from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
+
+ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表"}
+KINDS = {MEASURED: "measured 实测", ESTIMATED: "estimated 估算", MISSING: "missing 缺失"}
+STATUSES = {"provisional": "provisional 未定", "settled": "settled 已定", "revised": "revised 已修订"}
+WINDOWS = {"hour": "hours 小时", "day": "days 日", "month": "months 月", "quarter": "quarters 季", "year": "years 年"}
+REASONS = {
+    "gap": "a gap: shared by time over the hours 间隔按时间分摊",
+    "marked": "its source marks it as estimated 来源标记为估算",
+    "fall": "the register falls, and nothing explains why 表码下降且无解释",
+    "multiplier_change": "the multiplier changes inside 倍率在区间内改变",
+    "over_range": "larger than can be counted 超出可计范围",
+}
+METRICS = {
+    "qty": "quantity 实物量",
+    "energy.cv": "coal equivalent by calorific value 当量值",
+    "energy.eq": "coal equivalent by equivalent value 等价值",
+    "energy.cv.estimated": "estimated part of the coal equivalent 当量值中的估算部分",
+    "co2.fuel": "emissions of fuel 燃料燃烧排放",
+    "co2.process": "emissions of processes 过程排放",
+    "co2.power": "emissions of purchased electricity 购入电力排放",
+    "co2.heat": "emissions of purchased heat 购入热力排放",
+    "co2.total": "all emissions 排放总量",
+    "time": "metered time 计量时间",
+    "output": "output 产量",
+    "ind": "indicator 指标",
+}
+_PLACES = 30
+
+
+def metric_label(metric: str) -> str:
+    """Return what a metric is."""
+    if metric.startswith("qty.") and metric.endswith(".estimated"):
+        return "estimated part of the quantity 实物量中的估算部分"
+    return METRICS.get(metric) or METRICS.get(metric.partition(".")[0], "")
+
+
+def reason(code: str) -> str:
+    """Return why a span is estimated or missing."""
+    return REASONS.get(code, code)
+
+
+def instant(ms: int) -> str:
+    """Return an instant as local text."""
+    at = local_datetime(ms)
+    if ms % 1000:
+        return at.isoformat(timespec="milliseconds")[:23]
+    return f"{at:%Y-%m-%dT%H:%M:%S}" if ms % 60_000 else f"{at:%Y-%m-%dT%H:%M}"
+
+
+def said(reading: Reading, scale: int) -> str:
+    """Return the value of a reading."""
+    return "void 作废" if reading.value is None else decimal_text(reading.value, scale)
+
+
+def number(value: int | None) -> str | None:
+    """Return a value at 1e-6 of its unit as exact decimal text."""
+    return None if value is None else decimal_text(value)
+
+
+def fraction(value: Fraction) -> str:
+    """Return a fraction as decimal text, exact where that ends, else cut off and marked so."""
+    whole, rest = divmod(abs(value.numerator) * 10**_PLACES, value.denominator)
+    text = decimal_text(whole if value >= 0 else -whole, _PLACES)
+    return text if not rest else f"{text[: text.index('.') + 13] if '.' in text else text}.."

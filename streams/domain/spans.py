@@ -1,0 +1,154 @@
+"""A span is the time over which a meter's readings say an amount, and the part of it that falls into an hour.
+
+These are the records behind a meter's hour, for whoever wants to follow a number by hand; the numbers themselves come
+from `metering.measure`, and what the spans do not account for is told as a rest.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.messages import QUALITIES
+from schemas.windows import HOUR_MS
+from streams.domain.hour import VOID, Rows
+from streams.domain.metering import MeterTable, Quantities, measure
+from streams.domain.share import share_one
+
+MEASURED, ESTIMATED, MISSING = "measured", "estimated", "missing"
+GAP, MARKED = "gap", "marked"
+_GUESSED = ("estimated", "substituted")
+
+
+class Reading(NamedTuple):
+    """A kept reading: instant and arrival [epoch ms], value as an integer at the meter's scale (None: a void)."""
+
+    t_ms: int
+    value: int | None
+    rev: int
+    quality: str
+    received_ms: int
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a value that counts: no void, maintenance or fault."""
+        return self.value is not None and self.quality not in ("maintenance", "fault")
+
+
+class Span(NamedTuple):
+    """A span and its part in an hour; instants in epoch ms, amounts at 1e-6 of the carrier's unit.
+
+    `first` is the reading at a register's begin (None: an interval), `last` the one at its end, or the interval's.
+    `amount` is over all of the span, `part` between `low_ms` and `high_ms`; both None where it gives nothing.
+    """
+
+    from_ms: int
+    to_ms: int
+    first: Reading | None
+    last: Reading
+    micro_per_count: int
+    amount: int | None
+    low_ms: int
+    high_ms: int
+    part: int | None
+    kind: str
+    reason: str
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only a part of the span lies in the hour."""
+        return (self.low_ms, self.high_ms) != (self.from_ms, self.to_ms)
+
+
+class MeterHour(NamedTuple):
+    """A meter's hour: its readings with the neighbours they need, its spans, and what of it they do not explain.
+
+    `amount` is what the hour counts [1e-6 of the carrier's unit], `rest` = `amount` - the sum of the spans' parts.
+    """
+
+    readings: tuple[Reading, ...]
+    spans: tuple[Span, ...]
+    amount: int
+    measured_ms: int
+    estimated_ms: int
+    expected_ms: int
+    rest: int
+
+
+def meter_hours(table: MeterTable, start_ms: int, rows: Rows) -> tuple[list[MeterHour], Quantities]:
+    """Return the hour at `start_ms` of every meter of a table, by place, and the quantities they were taken from.
+
+    `rows` are those that `metering.measure` takes.
+    """
+    measured = measure(table, start_ms, rows)
+    expected = table.expected_ms(start_ms, start_ms + HOUR_MS)
+    return [
+        _meter_hour(table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]))
+        for place in range(len(table.ids))
+    ], measured
+
+
+def _meter_hour(
+    table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int
+) -> MeterHour:
+    order = np.argsort(rows.t, kind="stable")
+    readings = tuple(_readings(rows.take(order)))
+    valid = [each for each in readings if each.counts]
+    make = _register if table.register[place] else _intervals
+    refused = {(each.from_ms, each.to_ms): each.reason for each in measured.missed if each.meter == table.ids[place]}
+    spans = tuple(make(table, place, valid, start_ms, refused))
+    amount = int(measured.amount[place])
+    return MeterHour(
+        readings,
+        spans,
+        amount,
+        int(measured.measured_ms[place]),
+        int(measured.estimated_ms[place]),
+        expected_ms,
+        amount - sum(each.part or 0 for each in spans),
+    )
+
+
+def _readings(rows: Rows) -> list[Reading]:
+    return [
+        Reading(t, None if q == VOID else v, rev, "" if q == VOID else QUALITIES[q], received)
+        for _, t, v, rev, q, received in rows.columns.T.tolist()
+    ]
+
+
+def _register(
+    table: MeterTable, place: int, valid: list[Reading], start_ms: int, refused: dict[tuple[int, int], str]
+) -> list[Span]:
+    return [
+        _span(table, place, start_ms, one.t_ms, other.t_ms, one, other, refused)
+        for one, other in zip(valid, valid[1:], strict=False)
+        if other.t_ms > start_ms and one.t_ms < start_ms + HOUR_MS
+    ]
+
+
+def _intervals(
+    table: MeterTable, place: int, valid: list[Reading], start_ms: int, refused: dict[tuple[int, int], str]
+) -> list[Span]:
+    step = int(table.step_ms[place])
+    back = step if table.end_stamped[place] else 0
+    return [
+        _span(table, place, start_ms, each.t_ms - back, each.t_ms - back + step, None, each, refused)
+        for each in valid
+        if each.t_ms - back < start_ms + HOUR_MS and each.t_ms - back + step > start_ms
+    ]
+
+
+def _span(
+    table: MeterTable, place: int, start_ms: int, from_ms: int, to_ms: int, first: Reading | None, last: Reading,
+    refused: dict[tuple[int, int], str],
+) -> Span:  # fmt: skip
+    low, high = max(from_ms, start_ms), min(to_ms, start_ms + HOUR_MS)
+    factor = int(table.factors(np.array([place]), np.array([from_ms]))[0])
+    reason = refused.get((from_ms, to_ms))
+    if reason is not None:
+        return Span(from_ms, to_ms, first, last, factor, None, low, high, None, MISSING, reason)
+    amount = ((last.value or 0) - (first.value or 0 if first is not None else 0)) * factor
+    part = share_one(amount, to_ms - from_ms, low - from_ms, high - from_ms)
+    marked = last.quality in _GUESSED or (first is not None and first.quality in _GUESSED)
+    is_gap = (low, high) != (from_ms, to_ms) and 2 * (to_ms - from_ms) > 3 * int(table.step_ms[place])
+    kind, why = (ESTIMATED, MARKED if marked else GAP) if marked or is_gap else (MEASURED, "")
+    return Span(from_ms, to_ms, first, last, factor, amount, low, high, part, kind, why)
