@@ -24,7 +24,7 @@ from schemas.scenarios.notation import (
 from schemas.windows import WindowError, local_datetime
 
 _ANY_DAY = dt.date(2000, 1, 1)
-_TEXT_OR_WHOLE = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+_TEXT_OR_NUMBER = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 
 
 def _text(value: Any) -> Any:
@@ -47,6 +47,11 @@ def _values(value: Any) -> Any:
     return tuple(_text(one) for one in cast("list[Any]", value)) if isinstance(value, list) else (_text(value),)
 
 
+def _or_the_word_none(schema: dict[str, Any]) -> None:
+    array = {name: schema.pop(name) for name in ("items", "type") if name in schema}
+    schema["anyOf"] = [array, {"const": "none"}]
+
+
 def _listed(value: Any) -> Any:
     # What a function has seen is no JSON to pydantic any more, and only a tuple is a tuple then.
     return () if value == "none" else tuple(cast("list[Any]", value)) if isinstance(value, list) else value
@@ -57,19 +62,21 @@ TimeText = Annotated[str, _checked("bad_time", lambda text: parse_instant(text, 
 RunText = Annotated[str, _checked("bad_time", lambda text: parse_instants(text, _ANY_DAY))]
 WindowText = Annotated[str, _checked("bad_window", lambda text: parse_window(text, _ANY_DAY))]
 SentText = Annotated[str, _checked("bad_value", parse_sent)]
-SentValue = Annotated[SentText, BeforeValidator(_text), WithJsonSchema(_TEXT_OR_WHOLE)]
+SentValue = Annotated[SentText, BeforeValidator(_text), WithJsonSchema(_TEXT_OR_NUMBER)]
 SentValues = Annotated[
     tuple[SentText, ...],
     BeforeValidator(_values),
     Field(min_length=1),
-    WithJsonSchema({"anyOf": [*_TEXT_OR_WHOLE["anyOf"], {"type": "array", "items": _TEXT_OR_WHOLE}]}),
+    WithJsonSchema({"anyOf": [*_TEXT_OR_NUMBER["anyOf"], {"type": "array", "items": _TEXT_OR_NUMBER}]}),
 ]
 WorthText = Annotated[
     str,
     BeforeValidator(lambda value: "null" if value is None else _text(value)),
     _checked("bad_value", parse_worth),
-    WithJsonSchema({"anyOf": [*_TEXT_OR_WHOLE["anyOf"], {"type": "null"}]}),
+    WithJsonSchema({"anyOf": [*_TEXT_OR_NUMBER["anyOf"], {"type": "null"}]}),
 ]
+Amount = Annotated[DecimalText, WithJsonSchema(_TEXT_OR_NUMBER)]
+OR_NONE = Field(json_schema_extra=_or_the_word_none)
 LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 Entity = Annotated[str, Field(min_length=1, max_length=90)]
 Raw = Annotated[
@@ -123,8 +130,8 @@ class AlarmExpected(Strict):
     condition: Literal["ok", "pending", "firing", "established", "withdrawn", "none"] = "firing"
     tier: Id | None = None
     severity: Severity | None = None
-    value: DecimalText | None = None
-    limit: DecimalText | None = None
+    value: Amount | None = None
+    limit: Amount | None = None
 
 
 class Moment(Strict):
@@ -143,8 +150,8 @@ class Moment(Strict):
     reported: dict[Entity, dict[Code, dict[WindowText, SentValue]]] = {}
     rejected: tuple[Code, ...] = ()
     expect: dict[Entity, dict[WindowText, WindowExpected]] = {}
-    findings: Annotated[tuple[FindingExpected, ...], BeforeValidator(_listed)] | None = None
-    alarms: Annotated[tuple[AlarmExpected, ...], BeforeValidator(_listed)] | None = None
+    findings: Annotated[tuple[FindingExpected, ...], BeforeValidator(_listed), OR_NONE] | None = None
+    alarms: Annotated[tuple[AlarmExpected, ...], BeforeValidator(_listed), OR_NONE] | None = None
 
     @property
     def at_ms(self) -> int:

@@ -47,11 +47,16 @@ class Installation:
     clock: Path
     api: Client
     gateway: httpx.Client
+    stack: Stack
     version: int = 0
 
     def show(self, at_ms: int) -> None:
         """Let every clock show an instant [epoch ms]."""
         hold(self.clock, at_ms)
+
+    def health(self) -> str:
+        """Return what every process says of itself, in one line."""
+        return ", ".join(f"{one.name} {one.state}, {one.restarts} restarts" for one in self.stack.healths())
 
     def tick(self, at_ms: int) -> None:
         """Say through the topic that it is an instant [epoch ms], as the ticker does."""
@@ -137,7 +142,7 @@ def running(folder: Path, start_ms: int) -> Iterator[Installation]:
         api = servers.enter_context(Client(settings))
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         gateway = servers.enter_context(httpx.Client(base_url=settings.gateway, headers=headers, timeout=ANSWER_S))
-        yield Installation(settings, clock, api, gateway)
+        yield Installation(settings, clock, api, gateway, stack)
 
 
 async def _send(settings: Settings, message: bytes) -> None:

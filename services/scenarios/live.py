@@ -152,9 +152,12 @@ class _Play:
         row = Row("e01", local_ms(year) + HOUR_MS, str(self._marks), self._marks)
         if refused := self._installation.push(f"{LAST}-gw", f"mark-{self._marks}", [row]):
             raise PlayError(f"the mark at {local_datetime(at_ms)} was refused: {refused}")
-        self._until(
-            lambda: self._mark(year) == self._marks, THROUGH_S, f"at {local_datetime(at_ms)} nothing came through"
-        )
+        end = time.monotonic() + THROUGH_S
+        while self._mark(year) != self._marks:
+            if time.monotonic() > end:
+                at, health = local_datetime(at_ms), self._installation.health()
+                raise PlayError(f"at {at} nothing came through within {THROUGH_S:g} s; processes: {health}")
+            time.sleep(LOOK_EVERY_S)
 
     def _mark(self, year: int) -> int:
         micro = self._installation.known(f"city/{LAST}", "qty.electricity", window(f"{year}")).micro
@@ -178,13 +181,6 @@ class _Play:
             time.sleep(LOOK_EVERY_S)
         judge.checks += trial.checks
         judge.differences += trial.differences
-
-    def _until(self, check: Callable[[], bool], limit_s: float, said: str) -> None:
-        end = time.monotonic() + limit_s
-        while not check():
-            if time.monotonic() > end:
-                raise PlayError(f"{said} within {limit_s:g} s; the logs of the processes say why")
-            time.sleep(LOOK_EVERY_S)
 
 
 def _last_documents(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
