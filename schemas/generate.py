@@ -25,6 +25,7 @@ MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "registry": messages.RegistryRecord,
     "registry-commit": messages.RegistryCommit,
     "totals": messages.CalendarDocument,
+    "revisions": messages.Revision,
     "findings": messages.Finding,
     "alarm.conditions": messages.Condition,
     "alarm.events": messages.AlarmEvent,

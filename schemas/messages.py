@@ -15,11 +15,19 @@ QUALITY_CODE = {name: code for code, name in enumerate(QUALITIES)}
 STATUSES = ("provisional", "settled", "revised")
 
 
+class Correction(msgspec.Struct, frozen=True, gc=False):
+    """Who corrects readings (`by`), and why (`reason`), as the sender says it."""
+
+    reason: str
+    by: str
+
+
 class Batch(msgspec.Struct, omit_defaults=True, gc=False):
     """The readings one source sent together, by column: reading n is of `meters[i[n]]`, at `t[n]` [epoch ms].
 
     `v[n]` is an integer at `scale[i[n]]` decimal places of the meter's unit, None for a void; `rev` and `q` (index
-    into QUALITIES) are absent when all are 0; `received` is the gateway's stamp [epoch ms].
+    into QUALITIES) are absent when all are 0; `received` is the gateway's stamp [epoch ms]; `correction` stands where
+    the batch corrects what was sent before, so that every reading of it is a void or has a `rev` above 0.
     """
 
     batch: str
@@ -32,6 +40,7 @@ class Batch(msgspec.Struct, omit_defaults=True, gc=False):
     v: list[int | None]
     rev: list[int] | None = None
     q: list[int] | None = None
+    correction: Correction | None = None
 
 
 class Readings(msgspec.Struct, omit_defaults=True, gc=False):
@@ -126,6 +135,57 @@ class AlarmEvent(Condition, omit_defaults=True, kw_only=True):
     from_: str | None = msgspec.field(name="from")
     cause: str
     actor: str
+
+
+class CausingBatch(msgspec.Struct, omit_defaults=True):
+    """A batch whose readings changed a settled window, with what its sender said of it where it was a correction."""
+
+    source: str
+    batch: str
+    received: int
+    correction: Correction | None = None
+
+
+class CausingReport(msgspec.Struct, omit_defaults=True):
+    """A reported value that changed a settled window."""
+
+    metric: str
+    period: str
+    rev: int
+    reporter: str
+    received: int
+
+
+class Cause(msgspec.Struct, omit_defaults=True):
+    """Why a settled window changed: batches of readings, reported values, a registry version, changes of members.
+
+    `members` are the enterprises of a territory whose own revisions tell more; `more` counts batches and members that
+    are not named since there are too many.
+    """
+
+    batches: list[CausingBatch] = []
+    reported: list[CausingReport] = []
+    registry: int | None = None
+    members: list[str] = []
+    more: int = 0
+
+
+class Revision(msgspec.Struct, omit_defaults=True):
+    """Topic `revisions`: a settled window's number changed from `before` to `after` [1e-6 of the metric's unit].
+
+    `window` is the kind of window and `start` its name; `known` [epoch ms] is when the cause arrived. `metric` is `*`,
+    without values, where nothing at all had come of the window of an enterprise (and its meters) or a territory.
+    """
+
+    v: int
+    entity: str
+    metric: str
+    window: str
+    start: str
+    before: int | None
+    after: int | None
+    known: int
+    cause: Cause
 
 
 class Finding(msgspec.Struct, omit_defaults=True):
@@ -234,6 +294,7 @@ decode_condition = msgspec.json.Decoder(Condition).decode
 decode_event = msgspec.json.Decoder(AlarmEvent).decode
 decode_delivery = msgspec.json.Decoder(Delivery).decode
 decode_delivery_read = msgspec.json.Decoder(DeliveryRead).decode
+decode_revision = msgspec.json.Decoder(Revision).decode
 decode_finding = msgspec.json.Decoder(Finding).decode
 decode_rejected = msgspec.json.Decoder(Rejected).decode
 decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode

@@ -22,6 +22,13 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False):
     unit: str | None = None
 
 
+class PushedCorrection(msgspec.Struct, forbid_unknown_fields=True):
+    """What makes a batch a correction: why, and who corrects; without a name, whoever's key sends it."""
+
+    reason: str
+    by: str | None = None
+
+
 class RowBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A batch in rows: the readings that one source sends together."""
 
@@ -29,6 +36,7 @@ class RowBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     batch: str
     readings: list[Row]
     sent: str | int | None = None
+    correction: PushedCorrection | None = None
 
 
 class LooseRowBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -38,6 +46,7 @@ class LooseRowBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=Tr
     batch: str
     readings: list[Any]
     sent: str | int | None = None
+    correction: PushedCorrection | None = None
 
 
 class ColumnBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -54,6 +63,7 @@ class ColumnBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True
     rev: list[list[Any]] | None = None
     quality: list[list[Any]] | None = None
     sent: str | int | None = None
+    correction: PushedCorrection | None = None
 
 
 class ReportedBatch(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):

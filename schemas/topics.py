@@ -39,6 +39,7 @@ REGISTRY = Topic("registry", False, "compact")
 REGISTRY_LOG = Topic("registry.log", False, "delete")
 STATE = Topic("state", True, "compact")
 TOTALS = Topic("totals", True, "compact")
+REVISIONS = Topic("revisions", True, "delete")
 FINDINGS = Topic("findings", True, "compact")
 ALARM_CONDITIONS = Topic("alarm.conditions", True, "compact")
 ALARM_EVENTS = Topic("alarm.events", True, "delete")
@@ -53,6 +54,7 @@ TOPICS = (
     REGISTRY_LOG,
     STATE,
     TOTALS,
+    REVISIONS,
     FINDINGS,
     ALARM_CONDITIONS,
     ALARM_EVENTS,

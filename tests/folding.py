@@ -17,14 +17,17 @@ from schemas.messages import (
     Batch,
     CalendarDocument,
     Condition,
+    Correction,
     Finding,
     Readings,
     Rejected,
     Reported,
+    Revision,
     decode_calendar,
     decode_condition,
     decode_event,
     decode_finding,
+    decode_revision,
     encode,
 )
 from schemas.windows import SHANGHAI, children_of, window, window_at
@@ -96,8 +99,9 @@ def document(kind: str, id_: str, valid_from: str = "2018-01-01", **spec: Any) -
 
 
 def batch(
-    rows: Iterable[Sequence[Any]], *, scale: int | Mapping[str, int] = 2, received: int | None = None, name: str = "b"
-) -> Batch:
+    rows: Iterable[Sequence[Any]], *, scale: int | Mapping[str, int] = 2, received: int | None = None, name: str = "b",
+    correction: Correction | None = None,
+) -> Batch:  # fmt: skip
     """Return a batch of rows (meter, instant [ms or local text], value or None, revision = 0, quality = "ok")."""
     whole: list[tuple[Any, ...]] = [(*row, *((0, "ok")[len(row) - 3 :])) for row in rows]
     meters = list(dict.fromkeys(row[0] for row in whole))
@@ -109,6 +113,7 @@ def batch(
         [None if row[2] is None else at_scale(Decimal(row[2]), scales[meters.index(row[0])]) for row in whole],
         [row[3] for row in whole] if any(row[3] for row in whole) else None,
         [QUALITY_CODE[row[4]] for row in whole] if any(row[4] != "ok" for row in whole) else None,
+        correction,
     )  # fmt: skip
 
 
@@ -154,6 +159,7 @@ class Stream:
         self.events: list[AlarmEvent] = []
         self.findings: dict[str, Finding] = {}
         self.rejected: list[Rejected] = []
+        self.revisions: list[Revision] = []
         self._plans = Plans(Snapshot.build(version, registered))
         self._fold = PartitionFold(0, self.state, lambda _: True)
         self._fold.follow(self._plans)
@@ -222,6 +228,8 @@ class Stream:
             self.events.append(decode_event(value))
         elif topic == "findings":
             self.findings[key] = decode_finding(value)
+        elif topic == "revisions":
+            self.revisions.append(decode_revision(value))
         else:
             raise AssertionError(f"the fold wrote to {topic}")
 
@@ -241,9 +249,21 @@ class Stream:
         """Return the starts of the alarms that fire."""
         return sorted(each.start for each in self.conditions.values() if each.condition == "firing")
 
+    def revised(self, metric: str, name: str, entity: str = "enterprise/works") -> list[tuple[Any, Any]]:
+        """Return from what to what [the metric's unit] a window was revised, in order."""
+        return [
+            (_decimal(each.before), _decimal(each.after))
+            for each in self.revisions
+            if (each.entity, each.metric, each.start) == (entity, metric, name)
+        ]
+
     def story(self) -> list[tuple[str, str, int]]:
         """Return what happened to alarms, in order: start, cause, sequence number."""
         return [(each.start, each.cause, each.seq) for each in self.events]
+
+
+def _decimal(micro: int | None) -> Decimal | None:
+    return None if micro is None else Decimal(micro).scaleb(-6)
 
 
 def value_of(totals: Mapping[str, CalendarDocument], metric: str, name: str, entity: str) -> Decimal | None:

@@ -54,6 +54,27 @@ ALARM = {
     "seq": 1,
 }
 EVENT = {**ALARM, "from": None, "cause": "raised", "actor": "engine"}
+READING = {"ts": "2018-01-01T08:15:00.000+08:00", "value": 12.5, "rev": 0, "quality": "ok", "void": False}
+REVISION = {
+    "v": 1,
+    "entity": "enterprise/bz-steel",
+    "metric": "qty.electricity",
+    "window": "day",
+    "start": "2018-03-01",
+    "before": "9600",
+    "after": "9625.5",
+    "known": 1520560800000,
+    "cause": {
+        "batches": [
+            {
+                "source": "gw1",
+                "batch": "b-18",
+                "received": 1520560800000,
+                "correction": {"reason": "meter e01 was read wrongly", "by": "Li Lei"},
+            }
+        ]
+    },
+}
 REJECTED = {
     "v": 1,
     "code": "unknown_meter",
@@ -187,6 +208,22 @@ class AlarmAnswer(BaseModel):
     model_config = {**_example(**ALARM, events=[EVENT]), "extra": "allow"}
     id: str
     events: list[dict[str, Any]]
+
+
+class ReadingsAnswer(BaseModel):
+    """A page of a meter's readings, by time."""
+
+    model_config = _example(items=[READING], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class RevisionsAnswer(BaseModel):
+    """A page of changes of settled windows, the last known first."""
+
+    model_config = _example(items=[REVISION], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
 
 
 class RejectedAnswer(BaseModel):

@@ -27,14 +27,15 @@ T = TypeVar("T")
 
 def time_range(from_: str | None, to: str | None) -> tuple[int, int]:
     """Return the half-open range `[from, to)` [epoch ms] of two texts; raise the Problem 422 `bad_time`."""
-    start_ms = EARLIEST_MS if from_ is None else _time(from_, "from")
-    end_ms = LATEST_MS if to is None else _time(to, "to")
+    start_ms = EARLIEST_MS if from_ is None else time_of(from_, "from")
+    end_ms = LATEST_MS if to is None else time_of(to, "to")
     if end_ms < start_ms:
         raise Problem(422, "bad_time", f"to={to} is before from={from_}")
     return start_ms, end_ms
 
 
-def _time(text: str, name: str) -> int:
+def time_of(text: str, name: str) -> int:
+    """Return the instant [epoch ms] that parameter `name` says; raise the Problem 422 `bad_time`."""
     try:
         return window(text).start_ms
     except WindowError:

@@ -1,4 +1,4 @@
-"""The client is how the command talks to the api: with the token of QINGYU_TOKEN, every failure as one clear line."""
+"""The client is how the command talks to api or gateway: with the token of QINGYU_TOKEN, failures as one clear line."""
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -28,9 +28,10 @@ class ApiError(CommandError):
 
 
 class Client:
-    """Asks the api; use it in a `with`."""
+    """Asks the api, or the gateway; use it in a `with`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, gateway: bool = False) -> None:
+        self._who, self._setting = ("gateway", "QINGYU_GATEWAY") if gateway else ("api", "QINGYU_API")
         token = settings.token or settings.operator_token
         if token is None:
             raise CommandError(
@@ -38,7 +39,7 @@ class Client:
                 " before the first one to the QINGYU_OPERATOR_TOKEN of the api",
                 status=WRONG_USE,
             )
-        self._url = settings.api.rstrip("/")
+        self._url = (settings.gateway if gateway else settings.api).rstrip("/")
         self._http = httpx.Client(
             base_url=self._url,
             headers={"Authorization": f"Bearer {token.get_secret_value()}"},
@@ -75,22 +76,25 @@ class Client:
         """Return the registry's version."""
         return self.get("/v1/registry/settings", limit=1)["version"]
 
+    @property
+    def _place(self) -> str:
+        return f"the {self._who} at {self._url} ({self._setting})"
+
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:
             answer = self._http.request(method, path, **options)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise CommandError(f"QINGYU_API is {self._url!r}: write http://HOST:PORT", status=WRONG_USE) from error
+            said = f"{self._setting} is {self._url!r}: write http://HOST:PORT"
+            raise CommandError(said, status=WRONG_USE) from error
         except httpx.ConnectError as error:
-            raise CommandError(f"the api at {self._url} (QINGYU_API) cannot be reached: is it running?") from error
+            raise CommandError(f"{self._place} cannot be reached: is it running?") from error
         except httpx.HTTPError as error:
-            said = str(error) or type(error).__name__
-            raise CommandError(f"the api at {self._url} (QINGYU_API) did not answer: {said}") from error
+            raise CommandError(f"{self._place} did not answer: {str(error) or type(error).__name__}") from error
         try:
             body = answer.json()
         except ValueError as error:
-            raise CommandError(
-                f"what answers at {self._url} (QINGYU_API) is not the api: {answer.status_code}"
-            ) from error
+            said = f"what answers at {self._url} ({self._setting}) is not the {self._who}: {answer.status_code}"
+            raise CommandError(said) from error
         if answer.is_success:
             return body
         raise ApiError(answer, body if isinstance(body, dict) else {})

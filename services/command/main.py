@@ -14,7 +14,19 @@ from typer.core import TyperGroup
 from schemas.settings import Settings
 from schemas.windows import local_datetime
 from services.clock import ClockError
-from services.command import dashboards, explain, influx, keys, registry, replay, scenario, serving, status, store
+from services.command import (
+    dashboards,
+    explain,
+    importing,
+    influx,
+    keys,
+    registry,
+    replay,
+    scenario,
+    serving,
+    status,
+    store,
+)
 from services.command.client import Client
 from services.command.output import (
     FOUND,
@@ -91,6 +103,7 @@ app.command()(serving.serve)
 app.command()(registry.apply)
 app.command()(registry.diff)
 app.command()(registry.get)
+app.command("import")(importing.import_file)
 app.add_typer(keys.app, name="key")
 app.add_typer(topics, name="topics")
 app.add_typer(rejected, name="rejected")

@@ -5,7 +5,7 @@ A page is drawn from the very cells that later replace its own, so it never show
 
 from schemas.messages import Condition
 from schemas.windows import HOUR_MS, window
-from services.console.details import findings, readings, silent, standings
+from services.console.details import findings, readings, revisions, silent, standings
 from services.console.moment import PERIODS, Moment
 from services.console.numerals import change, date_text, instant_text, number, time_text, unit_text, window_text
 from services.console.rendering import piece
@@ -22,6 +22,7 @@ def cells(moment: Moment) -> dict[str, str]:
         found |= {**_hero(moment), **_tiles(moment), **member_rows(moment), **standings(moment), **silent(moment)}
     elif kind == "enterprise":
         found |= {**_hero(moment), **_tiles(moment), **meter_rows(moment), **standings(moment), **findings(moment)}
+        found |= revisions(moment)
     else:
         found |= {**meter_tiles(moment), **readings(moment), **findings(moment)}
     return found

@@ -1,7 +1,8 @@
-"""Details are what a page tells below its figures: standings among tiers, silent meters, findings, readings."""
+"""Details are what a page tells below its figures: standings, silent meters, findings, revisions, readings."""
 
-from schemas.messages import QUALITIES
-from schemas.windows import window_at
+from schemas.decimals import MICRO
+from schemas.messages import QUALITIES, Cause
+from schemas.windows import window, window_at
 from services.console.moment import Moment
 from services.console.numerals import instant_text, number, percent, unit_text, window_text
 from services.console.rendering import piece
@@ -98,6 +99,31 @@ def findings(moment: Moment) -> dict[str, str]:
         for one in moment.gathered.slow.findings
     ]
     return {"findings": piece("findings", moment.words, shown), "findings/count": str(len(shown))}
+
+
+def revisions(moment: Moment) -> dict[str, str]:
+    """Return the cell of an enterprise's days that changed after they had settled."""
+    shown = [
+        {
+            "known": instant_text(one.known),
+            "day": window_text(window(one.start)),
+            "before": None if one.before is None else number(one.before / MICRO),
+            "after": None if one.after is None else number(one.after / MICRO),
+            "who": _who(moment, one.cause),
+            "why": next((each.correction.reason for each in one.cause.batches if each.correction), None),
+        }
+        for one in moment.gathered.slow.revisions
+    ]
+    return {"revisions": piece("revisions", moment.words, shown)}
+
+
+def _who(moment: Moment, cause: Cause) -> str:
+    """Return who stands behind a revision: people who corrected, else sources, reporters, the registry."""
+    named = [each.correction.by if each.correction else each.source for each in cause.batches]
+    named += [each.reporter for each in cause.reported]
+    if cause.registry is not None:
+        named.append(moment.words("revision.registry", version=cause.registry))
+    return " · ".join(dict.fromkeys(named))
 
 
 def readings(moment: Moment) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.documents.indicator import SEVERITIES
 from schemas.ids import enterprise_of
-from schemas.messages import Condition, Finding
+from schemas.messages import Condition, Finding, Revision
 from schemas.windows import DAY_MS, HOUR_MS, WindowKind, window_at
 from services.console.standing import Standing, newest
 from services.console.subject import CARBON, ENERGY, EQUIVALENT, Subject
@@ -16,6 +16,7 @@ METRICS = (ENERGY, EQUIVALENT, CARBON)
 # A page is read by people: what lies beyond so many is a number only.
 ALARMS_SHOWN = 50
 FINDINGS_SHOWN = 30
+REVISIONS_SHOWN = 10
 READINGS_MS = DAY_MS
 READINGS_SHOWN = 1500
 # Collectors send every few minutes; until then an hour that is over is not silent. On a fast clock the way through
@@ -41,6 +42,7 @@ class Slow:
     silent: frozenset[str] = frozenset()
     silent_ms: int = 0
     findings: tuple[Finding, ...] = ()
+    revisions: tuple[Revision, ...] = ()  # of the energy of an enterprise's days
     shapes: Mapping[str, tuple[WindowPoint, ...]] = field(default_factory=dict)
 
 
@@ -106,6 +108,7 @@ def gather_slow(store: Store, subject: Subject, now_ms: int, rate: float, before
         silent=before.silent if before and before.silent_ms == silent_ms else _silent(store, subject, silent_ms),
         silent_ms=silent_ms,
         findings=_findings(store, subject),
+        revisions=_revisions(store, subject),
         shapes={
             one: tuple(store.series(one, ENERGY, "hour", now_ms - DAY_MS, now_ms))
             for one in (subject.entities[1:] if len(subject.entities) <= SHAPES else ())
@@ -152,6 +155,12 @@ def _findings(store: Store, subject: Subject) -> tuple[Finding, ...]:
         return ()
     found = store.findings(enterprise, open_only=True, limit=FINDINGS_SHOWN)
     return tuple(one for one in found if subject.kind == "enterprise" or one.meter == subject.thing.key)
+
+
+def _revisions(store: Store, subject: Subject) -> tuple[Revision, ...]:
+    if subject.kind != "enterprise":
+        return ()
+    return tuple(store.revisions(subject.thing.key, metric=ENERGY, window="day", limit=REVISIONS_SHOWN).items)
 
 
 def _readings(store: Store, subject: Subject, now_ms: int) -> tuple[ReadingPoint, ...]:

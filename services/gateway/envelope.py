@@ -12,6 +12,7 @@ import msgspec
 from schemas.pushed import (
     ColumnBatch,
     LooseRowBatch,
+    PushedCorrection,
     ReportedBatch,
     RowBatch,
     decode_columns,
@@ -26,6 +27,8 @@ from services.http.problem import Problem
 MAX_READINGS = 100_000
 MAX_REPORTED = 10_000
 MAX_BATCH_LENGTH = 200
+MAX_REASON_LENGTH = 500
+MAX_NAME_LENGTH = 100
 _PLACE = re.compile(r"(.*) - at `(\$.*)`", re.DOTALL)
 _decode_any = msgspec.json.Decoder(Any, float_hook=number).decode
 EnvelopeT = TypeVar("EnvelopeT")
@@ -51,6 +54,8 @@ def parse_batch(body: bytes) -> RowBatch | LooseRowBatch | ColumnBatch:
         raise unreadable("$.batch", f"a batch's id has 1 to {MAX_BATCH_LENGTH} characters")
     if isinstance(batch, ColumnBatch):
         _check_columns(batch)
+    if batch.correction is not None:
+        _check_correction(batch.correction)
     count = readings_of(batch)
     if count > MAX_READINGS:
         detail = f"the batch has {count} readings: send at most {MAX_READINGS}"
@@ -115,6 +120,12 @@ def _check_text(body: bytes) -> None:
             body.decode()
         except UnicodeDecodeError as error:
             raise _not_json(f"it is not UTF-8 at byte {error.start}") from error
+
+
+def _check_correction(correction: PushedCorrection) -> None:
+    for name, text, most in (("reason", correction.reason, MAX_REASON_LENGTH), ("by", correction.by, MAX_NAME_LENGTH)):
+        if text is not None and (not text.strip() or len(text) > most or not text.isprintable()):
+            raise unreadable(f"$.correction.{name}", f"a line of 1 to {most} characters says it")
 
 
 def _check_columns(batch: ColumnBatch) -> None:

@@ -41,6 +41,12 @@ READINGS = _operation(
                 {"meter": "e03", "ts": "2026-11-21T08:15:00", "void": True, "rev": 1},
             ],
         },
+        "correction": {
+            "source": "bz-steel-gw1",
+            "batch": "mended-1",
+            "correction": {"reason": "meter e01 was read wrongly", "by": "Li Lei"},
+            "readings": [{"meter": "e01", "ts": "2026-11-21T08:15:00+08:00", "value": 1230, "rev": 1}],
+        },
         "columns": {
             "source": "bz-steel-gw1",
             "batch": "2026-11-21-0830",

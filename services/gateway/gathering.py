@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from schemas.messages import VERSION, Batch, Readings, encode
+from schemas.messages import VERSION, Batch, Correction, Readings, encode
 from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS
@@ -39,7 +39,14 @@ class Gathering:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def put(
-        self, enterprise: str, source: str, batch: str, received_ms: int, registry: int, checked: Checked
+        self,
+        enterprise: str,
+        source: str,
+        batch: str,
+        received_ms: int,
+        registry: int,
+        checked: Checked,
+        correction: Correction | None = None,
     ) -> None:
         """Send what was accepted of a batch; return when Kafka has acknowledged it.
 
@@ -47,7 +54,7 @@ class Gathering:
         """
         groups = {
             id(group): group
-            for part in _parts(source, batch, received_ms, checked)
+            for part in _parts(source, batch, received_ms, checked, correction)
             for group in [self._add(enterprise, registry, part)]
         }
         faults = await asyncio.gather(*(asyncio.shield(group.sent) for group in groups.values()))
@@ -100,7 +107,9 @@ class Gathering:
             group.sent.set_result(fault)
 
 
-def _parts(source: str, batch: str, received_ms: int, checked: Checked) -> Iterator[Batch]:
+def _parts(
+    source: str, batch: str, received_ms: int, checked: Checked, correction: Correction | None
+) -> Iterator[Batch]:
     rev, q = checked.rev, checked.q
     for at in range(0, len(checked.v), MAX_READINGS):
         cut = slice(at, at + MAX_READINGS)
@@ -115,4 +124,5 @@ def _parts(source: str, batch: str, received_ms: int, checked: Checked) -> Itera
             checked.v[cut],
             None if rev is None else rev[cut],
             None if q is None else q[cut],
+            correction,
         )

@@ -5,8 +5,10 @@ from typing import Any
 
 from fastapi import Request
 
+from schemas.messages import Correction
 from schemas.pushed import ColumnBatch, LooseRowBatch, RowBatch
 from schemas.settings import Settings
+from schemas.topics import DAY_MS, KEPT_DAYS
 from services.clock import Clock
 from services.gateway import figures
 from services.gateway.body import read_body
@@ -22,6 +24,9 @@ from streams.domain.registry import Snapshot, SourceView
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 RETRY_AFTER_S = 2
+KEPT_MS = KEPT_DAYS * DAY_MS
+
+AnyBatch = RowBatch | LooseRowBatch | ColumnBatch
 
 
 class Door:
@@ -96,14 +101,17 @@ class Receiving:
                 snapshot = newer
                 checked = check(batch, source, snapshot, received_ms)
         try:
-            await self._keep(batch.batch, source, snapshot.version, received_ms, checked)
+            await self._keep(batch, source, snapshot.version, received_ms, checked, principal)
         except NotAcknowledgedError as error:
             self._rate.give_back(source.id, readings)
             raise unavailable(f"{error}: send the batch again, nothing counts twice", RETRY_AFTER_S) from error
         figures.READINGS.labels("accepted").inc(len(checked.v))
         figures.READINGS.labels("rejected").inc(len(checked.rejected))
         figures.BATCH_SECONDS.observe(time.perf_counter() - started)
-        return receipt(batch.batch, len(checked.v), checked.rejected)
+        answer = receipt(batch.batch, len(checked.v), checked.rejected)
+        if (note := older(checked, received_ms)) is not None:
+            answer["older"] = note
+        return answer
 
     async def _source(self, principal: Principal, id_: str, at_ms: int) -> SourceView:
         if principal.role == "source" and principal.subject != id_:
@@ -115,23 +123,52 @@ class Receiving:
             raise _not_yours(principal, id_)
         return found
 
-    async def _keep(self, batch: str, source: SourceView, registry: int, received_ms: int, checked: Checked) -> None:
-        letters = dead_letters(checked.rejected, source.id, {"batch": batch}, received_ms, self._settings.partitions)
+    async def _keep(
+        self,
+        batch: AnyBatch,
+        source: SourceView,
+        registry: int,
+        received_ms: int,
+        checked: Checked,
+        principal: Principal,
+    ) -> None:
+        where = {"batch": batch.batch}
+        letters = dead_letters(checked.rejected, source.id, where, received_ms, self._settings.partitions)
         if letters:
             await self._outbox.send(letters)
         if checked.v:
-            await self._gathering.put(source.enterprise, source.id, batch, received_ms, registry, checked)
+            said = batch.correction
+            correction = None if said is None else Correction(said.reason, said.by or principal.key or str(principal))
+            await self._gathering.put(
+                source.enterprise, source.id, batch.batch, received_ms, registry, checked, correction
+            )
 
 
-def check(
-    batch: RowBatch | LooseRowBatch | ColumnBatch, source: SourceView, snapshot: Snapshot, received_ms: int
-) -> Checked:
+def check(batch: AnyBatch, source: SourceView, snapshot: Snapshot, received_ms: int) -> Checked:
     """Return a batch checked against a snapshot."""
     meters = snapshot.meters
-    checker = Checker(lambda id_: meters.get(f"meter/{source.enterprise}.{id_}"), source.id, received_ms)
+    checker = Checker(
+        lambda id_: meters.get(f"meter/{source.enterprise}.{id_}"),
+        source.id,
+        received_ms,
+        correcting=batch.correction is not None,
+    )
     if isinstance(batch, ColumnBatch):
         return checker.columns(batch.meters, batch.ts, batch.values, batch.rev, batch.quality)
     return checker.rows(batch.readings)
+
+
+def older(checked: Checked, received_ms: int) -> dict[str, Any] | None:
+    """Return what the receipt says of readings that are older than the log keeps, None where there are none."""
+    oldest_ms = received_ms - KEPT_MS
+    if not checked.t or min(checked.t) >= oldest_ms:
+        return None
+    count = sum(at < oldest_ms for at in checked.t)
+    message = (
+        f"{count} readings are of more than {KEPT_DAYS} days ago: they are kept and count where the worker still has "
+        "their hours; where it has not, the operator runs `qingyu replay` over their time"
+    )
+    return {"count": count, "message": message}
 
 
 def _usable(snapshot: Snapshot, id_: str, at_ms: int) -> SourceView | None:

@@ -23,14 +23,26 @@ from schemas.messages import (
     decode_heartbeat,
     decode_readings,
     decode_rejected,
+    decode_revision,
 )
 from schemas.series import Point
 from schemas.settings import Settings
-from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, ENGINE, FINDINGS, READINGS, REJECTED, TOTALS, Topic
+from schemas.topics import (
+    ALARM_CONDITIONS,
+    ALARM_EVENTS,
+    ENGINE,
+    FINDINGS,
+    READINGS,
+    REJECTED,
+    REVISIONS,
+    TOTALS,
+    Topic,
+)
+from schemas.windows import window
 from streams.domain.points import merge, point_of_condition, point_of_heartbeat, points_of, points_of_readings
-from streams.stores.series import Entry, Part, Place, Refused
+from streams.stores.series import Entry, Part, Place, Refused, Revised
 
-SOURCES: tuple[Topic, ...] = (READINGS, TOTALS, ALARM_CONDITIONS, ALARM_EVENTS, FINDINGS, REJECTED, ENGINE)
+SOURCES: tuple[Topic, ...] = (READINGS, TOTALS, ALARM_CONDITIONS, ALARM_EVENTS, FINDINGS, REJECTED, ENGINE, REVISIONS)
 # What a message that makes no sense may raise on its way to points; nothing else is passed over.
 UNUSABLE = (msgspec.MsgspecError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
 # Of an input that cannot be read so many bytes are shown; of a longer one its hash.
@@ -66,6 +78,7 @@ class StepBuilder:
             ALARM_EVENTS: self._event,
             FINDINGS: self._finding,
             REJECTED: self._rejected,
+            REVISIONS: self._revision,
             ENGINE: self._heartbeat,
         }
         self._readers = {settings.topic(topic): reader for topic, reader in readers.items()}
@@ -127,6 +140,12 @@ class StepBuilder:
         finding = decode_finding(value)
         _check_version(finding.v)
         self._entries.append(finding)
+
+    def _revision(self, place: Place, value: bytes) -> None:
+        revision = decode_revision(value)
+        _check_version(revision.v)
+        window(revision.start)
+        self._entries.append(Revised(place, revision))
 
     def _rejected(self, place: Place, value: bytes) -> None:
         rejected = decode_rejected(value)

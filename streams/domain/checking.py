@@ -109,10 +109,14 @@ def _spans(meter: MeterView, source: str) -> list[tuple[int, int]]:
 class Checker:
     """Checks one batch of `source`, received at `received_ms` [epoch ms].
 
-    `meter` returns the view of the meter of that id of the source's enterprise, None when it has none.
+    `meter` returns the view of the meter of that id of the source's enterprise, None when it has none. When
+    `correcting`, a reading must be able to replace another: it is a void, or of a revision above 0.
     """
 
-    def __init__(self, meter: Callable[[str], MeterView | None], source: str, received_ms: int) -> None:
+    def __init__(
+        self, meter: Callable[[str], MeterView | None], source: str, received_ms: int, *, correcting: bool = False
+    ) -> None:
+        self._correcting = correcting
         self._meter = meter
         self._source = source
         self._received_ms = received_ms
@@ -143,6 +147,7 @@ class Checker:
                 if (
                     slot is not None
                     and slot.quick
+                    and not self._correcting
                     and type(at) is int
                     and slot.low_ms <= at <= slot.high_ms
                     and not row.rev
@@ -173,7 +178,7 @@ class Checker:
         whole_times = [at for at in instants if type(at) is int]
         all_good = len(whole_times) == len(instants) and bool(instants)
         low_ms, high_ms = (min(whole_times), max(whole_times)) if all_good else (0, 0)
-        plain = revisions is None and qualities is None and all_good
+        plain = revisions is None and qualities is None and all_good and not self._correcting
         with localcontext(_QUICK):
             for i, meter in enumerate(meters):
                 slot = self._slot(meter)
@@ -255,6 +260,8 @@ class Checker:
         revision = 0 if rev is None else rev
         if type(revision) is not int or not 0 <= revision <= MAX_REVISION:
             return Fault("bad_revision", f"rev is a whole number from 0 to {MAX_REVISION}")
+        if self._correcting and not revision and not void:
+            return Fault("bad_revision", "a reading of a correction is a void, or has a rev above what is there")
         q = 0 if quality is None else QUALITY_CODE.get(quality) if isinstance(quality, str) else None
         if q is None:
             return Fault("bad_quality", f"quality is one of {', '.join(QUALITY_CODE)}")

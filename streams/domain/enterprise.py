@@ -5,6 +5,7 @@ readings in any order, any batches and with any repeats end in the same state.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import numpy as np
 
@@ -14,26 +15,34 @@ from streams.domain import edges
 from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
+from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
 from streams.domain.hour import Bools, Hour, Ints, Rows, join, merge
 from streams.domain.indicator import hour_values, own_values
+from streams.domain.inputs import Readable
 from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
 from streams.domain.plan import Plan
+from streams.domain.revising import Change, changes, meter_changes, revision, settled
+from streams.domain.state import HEAD, state_key
 from streams.domain.work import Output, Work
 
 
 class Time:
-    """Where the partition stands in time: `now_ms` the highest tick, `known_ms` the latest arrival or tick seen."""
+    """Where the partition stands in time: `now_ms` the highest tick, `known_ms` the latest arrival or tick seen.
 
-    __slots__ = ("known_ms", "now_ms")
+    `from_ms` is the highest tick before what is put in now.
+    """
 
-    def __init__(self, now_ms: int, known_ms: int) -> None:
+    __slots__ = ("from_ms", "known_ms", "now_ms")
+
+    def __init__(self, from_ms: int, now_ms: int, known_ms: int) -> None:
+        self.from_ms = from_ms
         self.now_ms = now_ms
         self.known_ms = known_ms
 
 
 class EnterpriseFold:
-    """One step of one enterprise: put readings and reports in, then compute what they touch, once."""
+    """A step of one enterprise, or a part of it: put readings and reports in, then compute what they touch, once."""
 
     def __init__(self, plan: Plan, work: Work, time: Time, made_from: tuple[int, int]) -> None:
         self.plan = plan
@@ -46,6 +55,12 @@ class EnterpriseFold:
         self._visits: set[str] = set()  # documents to bring up to date though none of their children changed
         self._changed: dict[str, None] = {}  # names of windows whose values changed
         self._refill = False
+        self._before = work.as_it_is()
+        self._causes = Causes(time.now_ms)
+
+    def because_of(self, batches: Iterable[Readable]) -> None:
+        """Note the batches that the readings come from, for what they revise."""
+        self._causes.add_batches(batches)
 
     def put_readings(self, meters: tuple[str, ...], scales: tuple[int, ...], rows: Rows) -> None:
         """Put readings in; `rows.meter` indexes `meters`, ids within the enterprise."""
@@ -61,6 +76,7 @@ class EnterpriseFold:
         if before is not None and _rank(before) <= _rank(report):
             return
         self.work.put_report(report)
+        self._causes.add_report(report)
         period = window(report.period)
         if period.kind == "day":
             self._visits.add(period.name)
@@ -124,9 +140,13 @@ class EnterpriseFold:
             high = edges.reach_of(self.work, table, start_ms, late, after=True)
             self._hours.update(range(low, high + HOUR_MS, HOUR_MS))
         else:
+            low = high = start_ms
             self.work.put_hour(after, before)
         if len(registers) < len(places):
             self._touch_slots(meters, rows)
+            low = min(low, start_ms - table.hours_after * HOUR_MS)
+            high = max(high, start_ms + table.hours_before * HOUR_MS)
+        self._causes.reach(start_ms, low, high + HOUR_MS, changed)
 
     def _moved_edges(self, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
         """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
@@ -163,15 +183,16 @@ class EnterpriseFold:
             or self.work.hour(hour.start_ms) is not None
         ]
 
-    def _measure(self, start_ms: int) -> Quantities:
-        hour = self.work.hour(start_ms)
-        outside = edges.around(self.work, self.table, start_ms)
+    def _measure(self, work: Work, start_ms: int) -> Quantities:
+        hour = work.hour(start_ms)
+        outside = edges.around(work, self.table, start_ms)
         if hour is None:
             return measure(self.table, start_ms, outside) if len(outside) else nothing(self.table)
         return measure(self.table, start_ms, join([edges.placed(self.table, hour).rows, outside]))
 
     def _day(self, day: Window, hours: list[int]) -> bool:
         """Compute hours of a day; return whether the day's document changed."""
+        was = self.work.document(day.name)
         document = self.work.open_document(day)
         old = self.work.block(day.name)
         rebuilt = old is None or old.digest != self.plan.digest
@@ -186,7 +207,7 @@ class EnterpriseFold:
             index = (start_ms - day.start_ms) // HOUR_MS
             # Without the quantities of before, what was found then is looked up.
             before = old.missed.get(index, ()) if old else self.work.found_missed(start_ms)
-            moved |= block.put(index, self._measure(start_ms))
+            moved |= block.put(index, self._measure(self.work, start_ms))
             self._find(start_ms, before, block.missed.get(index, ()))
         aged = settle_children(document, self.time.now_ms, self._graces)
         for index, each in enumerate(children_of(day.name)):
@@ -198,7 +219,7 @@ class EnterpriseFold:
         aged |= self._own(document, day)
         changed = bool(document.touched) or aged
         if changed:
-            self._put(document)
+            self._put(was, document)
             self._changed.update(dict.fromkeys(children_of(day.name)[index].name for index in document.touched))
         if changed or moved.any():
             self.work.put_block(day.name, block)
@@ -207,6 +228,8 @@ class EnterpriseFold:
             self._changed.update(dict.fromkeys([day.name, *(window_at(start_ms, "hour").name for start_ms in hours)]))
             touched = sorted({(start_ms - day.start_ms) // HOUR_MS for start_ms in hours} | set(document.touched))
             self._put_meters(day.name, block, places.tolist(), document.status, touched)
+            if was is not None:
+                self._revise_meters(was, old, block, hours)
         return changed
 
     def _put_meters(
@@ -249,6 +272,7 @@ class EnterpriseFold:
 
     def _parent(self, period: Window, changed: list[str]) -> bool:
         """Bring a month or year up to date with its changed children; return whether its document changed."""
+        was = self.work.document(period.name)
         document = self.work.open_document(period)
         kids = children_of(period.name)
         for name in changed:
@@ -262,7 +286,7 @@ class EnterpriseFold:
         own_changed = self._own(document, period)
         if not document.touched and not own_changed:
             return False
-        self._put(document)
+        self._put(was, document)
         self._changed.update(dict.fromkeys(kids[index].name for index in document.touched))
         return True
 
@@ -295,12 +319,48 @@ class EnterpriseFold:
                 changed = True
         return changed
 
-    def _put(self, document: CalendarDocument) -> None:
+    def _put(self, was: CalendarDocument | None, document: CalendarDocument) -> None:
         document.touched.sort()
         document.registry = self.plan.snapshot.version
         document.input = [self.made_from]
         self.work.put_document(document)
         self._changed.update(dict.fromkeys(document.own))
+        self._revise(changes(was, document, self._was_late))
+
+    @cached_property
+    def _recomputing(self) -> bool:
+        """Whether the enterprise was last computed as a whole under another registry than this."""
+        head = self.work.get(state_key(self.plan.enterprise, HEAD))
+        return self._refill or (head is not None and head != self.plan.digest.encode())
+
+    def _was_late(self, each: Window, status: str | None) -> bool:
+        """Tell whether a window that turns up now should have settled before this part of the step."""
+        return each.end_ms + self._graces[each.kind] <= self.time.from_ms
+
+    def _revise(self, found: Iterable[Change]) -> None:
+        """Write the revisions of settled windows that changed."""
+        for change in found:
+            if self._causes.registry is None and self._recomputing:
+                self._causes.registry = self.plan.snapshot.version
+            entity = change.entity
+            meter = entity.rpartition(".")[2] if entity.startswith("meter/") else None
+            record = revision(change, *self._causes.of(change.window, meter))
+            self.work.outputs.append(Output("revisions", entity, entity.encode(), encode(record)))
+
+    def _revise_meters(self, was: CalendarDocument, old: Block | None, block: Block, hours: list[int]) -> None:
+        """Write the revisions of meters; what a registry change does to them is told of the enterprise alone."""
+        indices = [child_index(start_ms, "day") for start_ms in hours]
+        own = was.own.get(was.period)
+        late = (own is not None and settled(own.status)) or any(settled(was.status[index]) for index in indices)
+        if not late or self._recomputing:
+            return
+        if old is None:
+            old = Block.empty(self.plan.digest, len(self.table.ids))
+            for index, each in enumerate(children_of(was.period)):
+                if was.status[index] is not None:
+                    old.put(index, self._measure(self._before, each.start_ms))
+        if old.digest == self.plan.digest:
+            self._revise(meter_changes(self.table, was, old, block, indices))
 
     def _watch(self) -> None:
         if self.plan.watchers and self._changed:

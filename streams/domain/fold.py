@@ -3,6 +3,7 @@
 It is pure: the same state, registry and records give the same result, wherever and whenever it runs.
 """
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import msgspec
 from schemas.messages import AlarmEvent, Rejected
 from schemas.windows import window, window_at
 from streams.domain.enterprise import EnterpriseFold, Time
-from streams.domain.hour import join
+from streams.domain.hour import Rows, join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
 from streams.domain.passing import documents_of, passed
 from streams.domain.plan import Plan, Plans
@@ -54,6 +55,17 @@ class Effects:
         self.events += work.events
 
 
+class Piece(NamedTuple):
+    """A part of a step for one enterprise: batches, and from when to when [epoch ms] time passes after them."""
+
+    batches: list[Readable]
+    from_ms: int
+    to_ms: int
+
+
+Visits = tuple[set[str], set[str]] | None
+
+
 class Recomputing(NamedTuple):
     """Days of an enterprise that are to be computed again after the registry changed; `last` ends the enterprise."""
 
@@ -78,6 +90,7 @@ class PartitionFold:
         self._plans: Plans | None = None
         self._members: tuple[str, ...] = ()
         self._queue: deque[Recomputing] = deque()
+        self._passed: dict[tuple[int, int], Visits] = {}  # of this step
 
     def follow(self, plans: Plans) -> None:
         """Switch to another registry snapshot; what it touches is queued to be computed again."""
@@ -110,7 +123,8 @@ class PartitionFold:
         plans = self._plans
         if plans is None:
             raise RuntimeError("follow() a registry snapshot before the first step")
-        inputs = read_inputs(records, plans.snapshot.enterprises.__contains__, plans.snapshot.version)
+        registered = plans.snapshot.enterprises.__contains__
+        inputs = read_inputs(records, registered, plans.snapshot.version, cursor.tick_ms)
         after = Cursor(
             max((each.offset + 1 for each in records if each.topic != "reported"), default=cursor.readings),
             max((each.offset + 1 for each in records if each.topic == "reported"), default=cursor.reported),
@@ -119,7 +133,9 @@ class PartitionFold:
             max(cursor.known_ms, inputs.known_ms),
         )
         effects = Effects(after, rejected=inputs.rejected, readings=inputs.readings)
-        visits = self._visits(cursor.tick_ms, inputs.ticks_ms)
+        self._passed.clear()
+        visits = self._visits(cursor.tick_ms, after.tick_ms, inputs.ticks_ms)
+        cuts = self._cuts(cursor.tick_ms, inputs.ticks_ms) if visits else []
         again = self._queue.popleft() if self._queue else None
         names = {
             *inputs.batches,
@@ -131,12 +147,30 @@ class PartitionFold:
             plan = plans.of(enterprise)
             assert plan is not None
             mine = again if again is not None and again.enterprise == enterprise else None
-            self._enterprise(plan, inputs, after, visits, mine, effects)
+            pieces = _pieces(inputs.batches.get(enterprise, ()), cuts, cursor.tick_ms, after.tick_ms)
+            self._enterprise(plan, inputs, after, pieces, mine, effects)
         self._cache.put(effects.objects)
         return effects
 
-    def _visits(self, before_ms: int, ticks_ms: Sequence[int]) -> tuple[set[str], set[str]] | None:
-        """Return which documents the time through some ticks concerns, None when no hour has passed."""
+    def _cuts(self, before_ms: int, ticks_ms: Sequence[int]) -> list[int]:
+        """Return the ticks with which a window ends or settles."""
+        found: list[int] = []
+        for tick_ms in ticks_ms:
+            if self._visits(before_ms, tick_ms, ticks_ms) is not None:
+                found.append(tick_ms)
+            before_ms = max(before_ms, tick_ms)
+        return found
+
+    def _visits(self, before_ms: int, now_ms: int, ticks_ms: Sequence[int]) -> Visits:
+        """Return which documents the time through the ticks up to now concerns, None when no hour has passed."""
+        if now_ms <= before_ms:
+            return None
+        if (before_ms, now_ms) not in self._passed:
+            ticks_ms = [tick_ms for tick_ms in ticks_ms if before_ms < tick_ms <= now_ms]
+            self._passed[before_ms, now_ms] = self._find_visits(before_ms, ticks_ms)
+        return self._passed[before_ms, now_ms]
+
+    def _find_visits(self, before_ms: int, ticks_ms: Sequence[int]) -> Visits:
         assert self._plans is not None
         ended, settled = set[str](), set[str]()
         for stretch in passed(before_ms, ticks_ms):
@@ -148,24 +182,31 @@ class PartitionFold:
         return (ended, settled) if ended or settled else None
 
     def _enterprise(
-        self, plan: Plan, inputs: Inputs, cursor: Cursor, visits: tuple[set[str], set[str]] | None,
-        again: Recomputing | None, effects: Effects,
+        self, plan: Plan, inputs: Inputs, cursor: Cursor, pieces: Sequence[Piece], again: Recomputing | None,
+        effects: Effects,
     ) -> None:  # fmt: skip
         enterprise = plan.enterprise
         work = Work(enterprise, self._base, self._cache)
-        fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.known_ms), (self.partition, cursor.step))
+        made_from = self.partition, cursor.step
         try:
-            for meters, scales, rows in _joined(inputs.batches.get(enterprise, ())):
-                fold.put_readings(meters, scales, rows)
-            for report in inputs.reports.get(enterprise, ()):
-                fold.put_report(report)
-            if visits is not None:
-                fold.visit(_existing(plan, work, *visits))
+            for piece in pieces:
+                fold = EnterpriseFold(plan, work, Time(piece.from_ms, piece.to_ms, cursor.known_ms), made_from)
+                fold.because_of(piece.batches)
+                for meters, scales, rows in _joined(piece.batches):
+                    fold.put_readings(meters, scales, rows)
+                if piece is pieces[-1]:
+                    for report in inputs.reports.get(enterprise, ()):
+                        fold.put_report(report)
+                visits = self._visits(piece.from_ms, piece.to_ms, inputs.ticks_ms)
+                if visits is not None:
+                    fold.visit(_existing(plan, work, *visits))
+                fold.finish()
             if again is not None:
+                fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.tick_ms, cursor.known_ms), made_from)
                 fold.recompute(again.days)
-            fold.finish()
-            if again is not None and again.last:
-                fold.withdraw_unwatched()
+                fold.finish()
+                if again.last:
+                    fold.withdraw_unwatched()
             self._head(plan, work, again)
             effects.take(work)
         except Exception as error:
@@ -183,13 +224,35 @@ class PartitionFold:
             work.put(key, plan.digest.encode())
 
 
-def _joined(batches: Sequence[Readable]) -> Iterable[Readable]:
+def _pieces(batches: Sequence[Readable], cuts: Sequence[int], before_ms: int, now_ms: int) -> list[Piece]:
+    """Cut an enterprise's batches where a window ends or settles between them, and around each correction.
+
+    So what a window was when it settled, and what a correction changed, does not hang on what one step happened to
+    take together.
+    """
+    found: list[Piece] = []
+    part: list[Readable] = []
+    at_ms, passed, correction = before_ms, 0, None
+    for batch in batches:
+        origin = batch.origin
+        ended = bisect_right(cuts, origin.seen_ms)
+        if ended != passed or origin.correction != correction:
+            to_ms = cuts[ended - 1] if ended else before_ms
+            if part or to_ms > at_ms:
+                found.append(Piece(part, at_ms, to_ms))
+            part, at_ms, passed, correction = [], to_ms, ended, origin.correction
+        part.append(batch)
+    found.append(Piece(part, at_ms, now_ms))
+    return found
+
+
+def _joined(batches: Sequence[Readable]) -> Iterable[tuple[tuple[str, ...], tuple[int, ...], Rows]]:
     """Yield the batches with those of the same meters put together, so that each hour is touched once."""
     groups: dict[tuple[tuple[str, ...], tuple[int, ...]], list[Readable]] = {}
     for batch in batches:
         groups.setdefault((batch.meters, batch.scales), []).append(batch)
     for (meters, scales), group in groups.items():
-        yield Readable(meters, scales, join([each.rows for each in group]))
+        yield meters, scales, join([each.rows for each in group])
 
 
 def _existing(plan: Plan, work: Work, ended: set[str], settled: set[str]) -> Iterable[str]:

@@ -13,7 +13,17 @@ import msgspec
 import numpy as np
 
 from schemas.ids import ID_PATTERN, enterprise_of
-from schemas.messages import QUALITIES, VERSION, Batch, Readings, Rejected, Reported, decode_readings, decode_reported
+from schemas.messages import (
+    QUALITIES,
+    VERSION,
+    Batch,
+    Correction,
+    Readings,
+    Rejected,
+    Reported,
+    decode_readings,
+    decode_reported,
+)
 from schemas.windows import EARLIEST_MS, LATEST_MS, WindowError, window
 from streams.domain.hour import VOID, Rows
 
@@ -31,22 +41,42 @@ class Record(NamedTuple):
     value: bytes
 
 
+class Origin(NamedTuple):
+    """Where a batch came from: source, id, gateway's stamp, correction, and the highest tick [epoch ms] before it."""
+
+    source: str
+    batch: str
+    received_ms: int
+    correction: Correction | None
+    seen_ms: int
+
+    @property
+    def known_ms(self) -> int:
+        """When the batch became known [epoch ms]: an import may claim an earlier arrival than it had."""
+        return max(self.received_ms, self.seen_ms)
+
+
 class Readable(NamedTuple):
     """A batch whose columns fit each other: ids within the enterprise, their scales, and rows that index them."""
 
     meters: tuple[str, ...]
     scales: tuple[int, ...]
     rows: Rows
+    origin: Origin
 
 
 @dataclass(slots=True)
 class Inputs:
-    """What a step works on: batches and reports by enterprise, the ticks that rose, and what was refused."""
+    """What a step works on: batches and reports by enterprise, the ticks that rose, and what was refused.
+
+    `before_ms` is the highest tick before all of it.
+    """
 
     batches: dict[str, list[Readable]] = field(default_factory=dict[str, list[Readable]])
     reports: dict[str, list[Reported]] = field(default_factory=dict[str, list[Reported]])
     records: dict[str, list[Record]] = field(default_factory=dict[str, list[Record]])
     rejected: list[Rejected] = field(default_factory=list[Rejected])
+    before_ms: int = 0
     ticks_ms: list[int] = field(default_factory=list[int])
     known_ms: int = 0
     readings: int = 0
@@ -67,9 +97,12 @@ class UnusableError(ValueError):
         self.code = code
 
 
-def read_inputs(records: Iterable[Record], registered: Callable[[str], bool], version: int) -> Inputs:
-    """Return the inputs of some records, given which enterprises are registered and the registry's version."""
-    found = Inputs()
+def read_inputs(records: Iterable[Record], registered: Callable[[str], bool], version: int, tick_ms: int = 0) -> Inputs:
+    """Return the inputs of some records, given which enterprises are registered and the registry's version.
+
+    `tick_ms` [epoch ms] is the highest tick before them.
+    """
+    found = Inputs(before_ms=tick_ms)
     for record in records:
         try:
             if record.topic == "reported":
@@ -132,7 +165,7 @@ def _read_readings(record: Record, registered: Callable[[str], bool], version: i
     batches = found.batches.setdefault(enterprise, [])
     for place, batch in enumerate(message.batches):
         try:
-            batches.append(_columns(batch))
+            batches.append(_columns(batch, max((found.before_ms, *found.ticks_ms[-1:]))))
         except UnusableError as error:
             where = {"batch": batch.batch, "index": place}
             found.rejected.append(
@@ -152,7 +185,7 @@ def _kept(batch: Batch) -> Any:
     return f"sha256:{sha256(data).hexdigest()}" if len(data) > LARGEST_INPUT_KEPT else msgspec.to_builtins(batch)
 
 
-def _columns(batch: Batch) -> Readable:
+def _columns(batch: Batch, seen_ms: int) -> Readable:
     count = len(batch.t)
     quality, revision = batch.q, batch.rev
     for name, column in (("i", batch.i), ("v", batch.v), ("rev", revision), ("q", quality)):
@@ -182,7 +215,8 @@ def _columns(batch: Batch) -> Readable:
             raise UnusableError("bad_message", "a revision is negative or a quality is not known")
     if voids:
         rows.q[[value is None for value in values]] = VOID
-    return Readable(meters, scales, rows)
+    origin = Origin(batch.source, batch.batch, batch.received, batch.correction, seen_ms)
+    return Readable(meters, scales, rows, origin)
 
 
 @lru_cache(maxsize=16_384)

@@ -129,6 +129,11 @@ class Sheet:
             self._standing.input(rows),
         )
 
+    def later(self, enterprises: Iterable[str], hour: int, known_ms: int) -> list[tuple[str, int]]:
+        """Return those of some enterprises (ids) with a reading in an hour that came after an instant, and when."""
+        found = [(id_, int(self._known[row, hour])) for id_, row in self._standing.places(enterprises)]
+        return [(id_, at_ms) for id_, at_ms in found if at_ms > known_ms]
+
     def _grow(self, capacity: int) -> None:
         for column in self._columns.values():
             column.grow(capacity)

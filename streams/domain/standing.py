@@ -59,6 +59,10 @@ class Standing:
         have = self._rows
         return np.array(sorted({have[id_] for id_ in enterprises if id_ in have}), np.intp)
 
+    def places(self, enterprises: Iterable[str]) -> Iterable[tuple[str, int]]:
+        """Yield those enterprises (ids) that have a document, each with its row."""
+        return ((id_, self._rows[id_]) for id_ in enterprises if id_ in self._rows)
+
     def statuses(self, rows: Rows) -> dict[str, frozenset[str]]:
         """Return which statuses some rows give each window of the period."""
         return {

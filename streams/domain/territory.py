@@ -12,6 +12,7 @@ from schemas.windows import LATEST_MS, Window, WindowKind, child_index, children
 from streams.domain.account import Metrics
 from streams.domain.calendar import (
     PROVISIONAL,
+    REVISED,
     copy_document,
     empty_document,
     latest_known,
@@ -23,10 +24,12 @@ from streams.domain.indicator import hour_values, own_values
 from streams.domain.member_outputs import MemberOutputs
 from streams.domain.membership import TERRITORY_KINDS, Membership
 from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.revising import changes, revision, settled
 from streams.domain.sheet import GroupHours, Sheet
 from streams.domain.shelf import Shelf
 from streams.domain.standing import Standing, highest, windows_of
 from streams.domain.territory_alarms import Conditions, TerritoryAlarms, watch_territory
+from streams.domain.territory_causes import TerritoryCauses
 from streams.domain.watching import Watcher, watchers
 from streams.domain.work import Output
 
@@ -66,6 +69,7 @@ class Territories:
         self._again: set[str] = set()  # months and years in which everything is to be watched again
         self._changed: dict[str, dict[str, None]] = {}  # of each territory the names of windows
         self._known: dict[str, int] = {}
+        self._causes = TerritoryCauses()
         self._written: list[Output] = []
         self.registry_named = 0  # the highest registry version that a document names
 
@@ -130,6 +134,7 @@ class Territories:
             if standing is None:
                 standing = self._standings[document.period] = Standing(document.period)
             touched = standing.put(document)[1]
+        self._causes.pass_to(max(filter(None, document.known), default=0))
         made = self._outputs.put(document)
         if touched or made.values:
             for territory in self._membership.of(enterprise, period):
@@ -143,6 +148,7 @@ class Territories:
         before = mine.get((report.metric, report.period))
         if before is None or _rank(report) < _rank(before):
             mine[report.metric, report.period] = report
+            self._causes.add_report(report)
             self._touch_report(report)
 
     def recompute(self) -> list[Output]:
@@ -160,6 +166,7 @@ class Territories:
             for territory, months in sorted(self._years.pop(year, {}).items()):
                 self._parent(territory, window(year), sorted(months))
             self._again.discard(year)
+            self._causes.forget(year)
         self._watch()
         outputs = self._written + self.conditions.taken()
         self._written = []
@@ -229,7 +236,12 @@ class Territories:
             self._unchanged(before)
             return False
         document.input = found.input
-        self._put(document)
+        for hour in document.touched:
+            if settled(document.status[hour]):
+                known_ms = before.known[hour] if before is not None else None
+                later = sheet.later(self._membership.on(territory, day), hour, known_ms or 0)
+                self._causes.add_members(territory, day.name, later)
+        self._put(before, document)
         return True
 
     def _parent(self, territory: str, period: Window, changed: list[str]) -> bool:
@@ -256,7 +268,7 @@ class Territories:
             self._unchanged(before)
             return False
         document.input = highest(input_)
-        self._put(document)
+        self._put(before, document)
         return True
 
     def _child(self, document: CalendarDocument, index: int, below: CalendarDocument) -> None:
@@ -297,7 +309,7 @@ class Territories:
             return PROVISIONAL
         return status_of(each, known, LATEST_MS, self._graces)
 
-    def _put(self, document: CalendarDocument) -> None:
+    def _put(self, before: CalendarDocument | None, document: CalendarDocument) -> None:
         entity = document.entity
         document.touched.sort()
         document.registry = self.snapshot.version
@@ -305,6 +317,10 @@ class Territories:
         self.documents.put(document, text)
         self._written.append(Output("totals", entity, f"{entity}|{document.period}".encode(), text))
         self._note(document, document.touched)
+        versions = (document.registry if before is None else before.registry), document.registry
+        for change in changes(before, document, _was_late):
+            known = self._causes.of(entity, change.window, versions)
+            self._written.append(Output("revisions", entity, entity.encode(), encode(revision(change, *known))))
 
     def _unchanged(self, document: CalendarDocument) -> None:
         period = document.period
@@ -324,6 +340,10 @@ class Territories:
             alarms = TerritoryAlarms(self.documents, self.conditions, entity)
             windows = [window(name) for name in names]
             watch_territory(self.snapshot, self._watchers, entity, alarms, windows, self._known[entity])
+
+
+def _was_late(each: Window, status: str | None) -> bool:
+    return status == REVISED
 
 
 _NO_HOURS = GroupHours([{}] * 24, [None] * 24, [None] * 24, frozenset(), frozenset({None}), [])

@@ -99,6 +99,16 @@ class Work:
         self._places: dict[str, set[bytes]] = {}  # by meter
         self._starts: dict[tuple[str, str], list[str]] = {}
 
+    def as_it_is(self) -> "Work":
+        """Return the state as it is now, for comparing; what is put here later does not show there."""
+        found = Work(self.enterprise, self._base, self._cache)
+        if self._objects or self._durable:
+            found._objects = self._objects.copy()
+            found._hours = self._hours.copy()
+            found._durable = self._durable.copy()
+            found._places = {meter: keys.copy() for meter, keys in self._places.items()}
+        return found
+
     def _read(self, key: bytes, decode: Callable[[bytes], ObjectT]) -> ObjectT | None:
         if key in self._objects:
             return self._objects[key]
@@ -177,11 +187,14 @@ class Work:
     def open_document(self, period: Window) -> CalendarDocument:
         """Return a document that may be changed: a copy of the one there is, or an empty one; see `put_document`."""
         key = state_key(self.enterprise, DOCUMENT, period.name)
-        found = self._documents.get(key)
-        if found is not None:
-            return found
         found = self.document(period.name)
-        return empty_document(f"enterprise/{self.enterprise}", period) if found is None else copy_document(found)
+        if found is None:
+            return empty_document(f"enterprise/{self.enterprise}", period)
+        copy = copy_document(found)
+        if key in self._documents:
+            # It is written once a step, with all that was touched in it.
+            copy.touched = found.touched.copy()
+        return copy
 
     def put_document(self, document: CalendarDocument) -> None:
         """Set a document; it is written to state and totals."""
@@ -191,7 +204,8 @@ class Work:
     def documents_stored(self) -> list[str]:
         """Return the periods of all documents there are."""
         prefix = state_key(self.enterprise, DOCUMENT, "")
-        return [key[len(prefix) :].decode() for key, _ in self._base.scan(prefix)]
+        keys = {key for key, _ in self._base.scan(prefix)}.union(self._documents)
+        return [key[len(prefix) :].decode() for key in sorted(keys)]
 
     def last_hour_end_ms(self) -> int:
         """Return the end [epoch ms] of the last hour of which anything is known, 0 where nothing is."""

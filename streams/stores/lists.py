@@ -1,4 +1,4 @@
-"""The lists in a store's file: alarms, their events, findings, rejected inputs, parts of batches, and read offsets.
+"""The lists in a store's file: alarms, events, findings, revisions, rejected inputs, parts of batches, read offsets.
 
 Each function works inside a transaction that the caller began. A list is paged by the key of the last item shown, so
 that a page costs the same wherever it lies and nothing is shown twice when entries arrive meanwhile.
@@ -7,9 +7,10 @@ that a page costs the same wherever it lies and nothing is shown twice when entr
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from schemas.decimals import INT64_MAX
 from schemas.messages import (
     AlarmEvent,
     Condition,
@@ -19,6 +20,7 @@ from schemas.messages import (
     decode_event,
     decode_finding,
     decode_rejected,
+    decode_revision,
     encode,
 )
 from schemas.series import ALARM, WINDOW_MEASUREMENTS, Point
@@ -26,6 +28,7 @@ from schemas.windows import window
 from streams.stores.series import (
     AlarmsPage,
     CursorError,
+    Earlier,
     Entry,
     Move,
     Part,
@@ -34,6 +37,8 @@ from streams.stores.series import (
     Refusal,
     Refused,
     RejectedPage,
+    Revised,
+    RevisionsPage,
     StoreError,
 )
 
@@ -46,6 +51,12 @@ SCHEMA = (
     "WITHOUT ROWID",
     "CREATE TABLE findings (enterprise TEXT NOT NULL, start INTEGER NOT NULL, rule TEXT NOT NULL, meter TEXT NOT NULL, "
     "open INTEGER NOT NULL, document BLOB NOT NULL, PRIMARY KEY (enterprise, start, rule, meter)) WITHOUT ROWID",
+    # Revisions of an entity stand in one partition: by offset they are in the order in which they were made.
+    "CREATE TABLE revisions (entity TEXT NOT NULL, metric TEXT NOT NULL, kind TEXT NOT NULL, "
+    'start_ms INTEGER NOT NULL, "offset" INTEGER NOT NULL, known INTEGER NOT NULL, before INTEGER, '
+    "document BLOB NOT NULL, "
+    'PRIMARY KEY (entity, metric, kind, start_ms, "offset")) WITHOUT ROWID',
+    'CREATE INDEX revisions_known ON revisions (entity, known, "offset")',
     "CREATE TABLE rejected (key TEXT PRIMARY KEY, at INTEGER NOT NULL, source TEXT NOT NULL, code TEXT NOT NULL, "
     "batch TEXT, document BLOB NOT NULL) WITHOUT ROWID",
     "CREATE INDEX rejected_at ON rejected (at, key)",
@@ -74,6 +85,15 @@ class AlarmFilter(NamedTuple):
     to_ms: int | None
 
 
+class RevisionFilter(NamedTuple):
+    """Which revisions of an entity a page shows; None: all. The range [epoch ms] is of when they became known."""
+
+    metric: str | None
+    window: str | None
+    from_ms: int | None
+    to_ms: int | None
+
+
 def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     """Write entries, each over an earlier one of its key."""
     rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
@@ -92,6 +112,8 @@ def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         elif isinstance(entry, Refused):
             verb = "IGNORE" if entry.yields else "REPLACE"
             rows[f"INSERT OR {verb} INTO rejected VALUES (?, ?, ?, ?, ?, ?)"].append(_refused_row(entry))
+        elif isinstance(entry, Revised):
+            rows["INSERT OR REPLACE INTO revisions VALUES (?, ?, ?, ?, ?, ?, ?, ?)"].append(_revised_row(entry))
         else:
             rows["INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)"].append(_part_row(entry))
     for statement, columns in rows.items():
@@ -100,6 +122,23 @@ def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
 
 def _part_row(part: Part) -> tuple[Any, ...]:
     return part.batch, *part.place, part.number, part.source, part.received, part.accepted
+
+
+def _revised_row(entry: Revised) -> tuple[Any, ...]:
+    revision = entry.revision
+    start_ms = window(revision.start).start_ms
+    # A number of more than 64 bits is kept as text: SQLite's integers end there.
+    before = revision.before
+    return (
+        revision.entity,
+        revision.metric,
+        revision.window,
+        start_ms,
+        entry.place.offset,
+        revision.known,
+        before if before is None or abs(before) <= INT64_MAX else str(before),
+        encode(revision),
+    )
 
 
 def _refused_row(entry: Refused) -> tuple[Any, ...]:
@@ -157,6 +196,8 @@ def touch(connection: sqlite3.Connection, points: Iterable[Point], entries: Iter
             entities.add(entry.entity)
         elif isinstance(entry, Finding):
             entities.add(f"enterprise/{entry.enterprise}")
+        elif isinstance(entry, Revised):
+            entities.add(entry.revision.entity)
     if not entities:
         return
     upsert = "INSERT INTO changes VALUES (?, ?) ON CONFLICT DO UPDATE SET number = excluded.number"
@@ -210,6 +251,45 @@ def findings(connection: sqlite3.Connection, enterprise: str, open_only: bool, l
         (enterprise, int(open_only), max(1, min(limit, LIMIT))),
     )
     return [decode_finding(row[0]) for row in rows]
+
+
+def revisions(
+    connection: sqlite3.Connection,
+    entity: str,
+    wanted: RevisionFilter,
+    after: str | None,
+    limit: int,
+) -> RevisionsPage:
+    """Return a page of an entity's revisions, the last known first."""
+    where = _Where()
+    where.add("entity = ?", entity)
+    where.add("metric = ?", wanted.metric)
+    where.add("kind = ?", wanted.window)
+    where.add("known >= ?", wanted.from_ms)
+    where.add("known < ?", wanted.to_ms)
+    rows, following = _page(connection, "revisions", ("known", '"offset"'), where, after, limit, int)
+    return RevisionsPage([decode_revision(row) for row in rows], following)
+
+
+def earlier(
+    connection: sqlite3.Connection, entity: str, metric: str, kind: str, from_ms: int, to_ms: int, as_of_ms: int
+) -> dict[int, Earlier]:
+    """Return, by start [epoch ms], what the windows of a range were that were revised after an instant."""
+    rows = connection.execute(
+        "SELECT start_ms, known, before FROM revisions "
+        'WHERE entity = ? AND metric = ? AND kind = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms, "offset"',
+        (entity, metric, kind, from_ms, to_ms),
+    )
+    found: dict[int, Earlier] = {}
+    revised: set[int] = set()
+    for start_ms, known_ms, before in rows:
+        if start_ms in found:
+            continue
+        if known_ms <= as_of_ms:
+            revised.add(start_ms)
+        else:
+            found[start_ms] = Earlier(None if before is None else int(before), start_ms in revised)
+    return found
 
 
 def rejected(
@@ -267,13 +347,19 @@ class _Where:
 
 
 def _page(
-    connection: sqlite3.Connection, table: str, order: tuple[str, str], where: _Where, after: str | None, limit: int
+    connection: sqlite3.Connection,
+    table: str,
+    order: tuple[str, str],
+    where: _Where,
+    after: str | None,
+    limit: int,
+    key: Callable[[str], int | str] = str,
 ) -> tuple[list[bytes], str | None]:
     first, second = order
     limit = max(1, min(limit, LIMIT))
     if after is not None:
         where.texts.append(f"({first}, {second}) < (?, ?)")
-        where.values.extend(_cursor(after))
+        where.values.extend(_cursor(after, key))
     text = f" WHERE {' AND '.join(where.texts)}" if where.texts else ""
     rows = connection.execute(
         f"SELECT document, {first}, {second} FROM {table}{text} ORDER BY {first} DESC, {second} DESC LIMIT ?",
@@ -283,8 +369,11 @@ def _page(
     return [row[0] for row in rows[:limit]], following
 
 
-def _cursor(text: str) -> tuple[int, str]:
-    number, mark, key = text.partition("~")
-    if not mark or not number.removeprefix("-").isdecimal():
-        raise CursorError(f"{text!r} is no cursor of this list; ask again without one")
-    return int(number), key
+def _cursor(text: str, key: Callable[[str], int | str]) -> tuple[int, int | str]:
+    number, mark, rest = text.partition("~")
+    try:
+        if mark and number.removeprefix("-").isdecimal():
+            return int(number), key(rest)
+    except ValueError:
+        pass
+    raise CursorError(f"{text!r} is no cursor of this list; ask again without one")

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from schemas.messages import AlarmEvent, Condition, Finding
+from schemas.windows import WindowKind
 from streams.stores import lists
-from streams.stores.series import AlarmsPage, Read, Receipt, RejectedPage, StoreError
+from streams.stores.series import AlarmsPage, Earlier, Read, Receipt, RejectedPage, RevisionsPage, StoreError
 from streams.stores.store_file import StoreFile
 
 
@@ -77,6 +78,30 @@ class ListsFile:
         """Return an enterprise's findings; see Listing."""
         with self._file.reading() as connection:
             return lists.findings(connection, enterprise, open_only, limit)
+
+    def revisions(
+        self,
+        entity: str,
+        *,
+        metric: str | None = None,
+        window: WindowKind | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> RevisionsPage:
+        """Return an entity's revisions; see Listing."""
+        with self._file.reading() as connection:
+            return lists.revisions(
+                connection, entity, lists.RevisionFilter(metric, window, from_ms, to_ms), after, limit
+            )
+
+    def earlier(
+        self, entity: str, metric: str, window: WindowKind, from_ms: int, to_ms: int, as_of_ms: int
+    ) -> dict[int, Earlier]:
+        """Return what windows were at an instant; see Listing."""
+        with self._file.reading() as connection:
+            return lists.earlier(connection, entity, metric, window, from_ms, to_ms, as_of_ms)
 
     def close(self) -> None:
         """Close all connections; see SeriesStore."""

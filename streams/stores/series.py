@@ -8,7 +8,7 @@ every call is limited in time and raises StoreError with a stable code when the 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from schemas.messages import AlarmEvent, Condition, Finding, Rejected
+from schemas.messages import AlarmEvent, Condition, Finding, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import WINDOW_KINDS, WindowKind
 
@@ -177,7 +177,14 @@ class Part(NamedTuple):
     accepted: int
 
 
-Entry = Condition | AlarmEvent | Finding | Refused | Part
+class Revised(NamedTuple):
+    """An entry of the list of revisions; those of one entity stand in one partition, in the order they were made."""
+
+    place: Place
+    revision: Revision
+
+
+Entry = Condition | AlarmEvent | Finding | Refused | Part | Revised
 
 
 class Refusal(NamedTuple):
@@ -226,6 +233,20 @@ class RejectedPage(NamedTuple):
 
     items: list[Rejected]
     next: str | None
+
+
+class RevisionsPage(NamedTuple):
+    """Revisions, the last known first, and the cursor of what follows (None: nothing)."""
+
+    items: list[Revision]
+    next: str | None
+
+
+class Earlier(NamedTuple):
+    """What a window that was revised later was at an instant: its value [1e-6], and whether it was revised by then."""
+
+    micro: int | None
+    revised: bool
 
 
 class Listing(Protocol):
@@ -282,6 +303,26 @@ class Listing(Protocol):
 
     def receipts(self, batch: str) -> list[Receipt]:
         """Return the receipts of a batch id, one a source that used it, the last received first."""
+        ...
+
+    def revisions(
+        self,
+        entity: str,
+        *,
+        metric: str | None = None,
+        window: WindowKind | None = None,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> RevisionsPage:
+        """Return an entity's revisions that became known in a range, the last first; `after` is a page's `next`."""
+        ...
+
+    def earlier(
+        self, entity: str, metric: str, window: WindowKind, from_ms: int, to_ms: int, as_of_ms: int
+    ) -> dict[int, Earlier]:
+        """Return, by start [epoch ms], what those windows of a range were at an instant that were revised after it."""
         ...
 
     def findings(self, enterprise: str, *, open_only: bool = True, limit: int = 100) -> list[Finding]:

@@ -1,14 +1,21 @@
 """A small city for the api's queries: two enterprises in two counties, with a few points in the store."""
 
+from decimal import Decimal
 from typing import Any
 
-from schemas.messages import VERSION, AlarmEvent, Condition, Rejected
+import msgspec
+
+from schemas.decimals import MICRO_SCALE, at_scale
+from schemas.messages import VERSION, AlarmEvent, Condition, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import window
-from services.api.answers import ALARM, EVENT, POINT, RECEIPT, REJECTED
-from streams.stores.series import Part, Place, Refused
+from services.api.answers import ALARM, EVENT, POINT, RECEIPT, REJECTED, REVISION
+from streams.stores.series import Part, Place, Refused, Revised
 from tests.api_server import RunningApi
 from tests.registry_writing import STEEL, documents
+
+# 2018-03-05T08:00:00+08:00; the last revision is of 2018-03-09T10:00:00+08:00.
+FIRST_REVISED_MS = 1_520_208_000_000
 
 TERRITORIES = """
 {apiVersion: qingyu/v1, kind: province, id: sichuan, valid_from: 2018-01-01, spec: {}}
@@ -64,6 +71,7 @@ def fill(api: RunningApi) -> None:
         point(steel, "qty.electricity", POINT["start"], POINT["value"]),
         point(steel, "qty.electricity", "2018-01-01T09", None),
         point(steel, "qty.electricity", "2018-01-01", 300.000001, status="settled"),
+        point(steel, "qty.electricity", "2018-03-01", 9625.5, status="revised"),
         point(steel, "ind.steel-intensity", "2018-01", 88.25),
         point("meter/bz-steel.e01", "qty.electricity", "2018-01-01T08", 12.5),
         point("enterprise/other", "qty.electricity", "2018-01-01T08", 1.0),
@@ -73,6 +81,9 @@ def fill(api: RunningApi) -> None:
     event: dict[str, Any] = {("from_" if name == "from" else name): value for name, value in EVENT.items()}
     reject = Rejected(**REJECTED)
     unknown = Rejected(VERSION, "not_json", "it is no JSON", REJECTED["at"] + 1, {})
+    values = {name: at_scale(Decimal(REVISION[name]), MICRO_SCALE) for name in ("before", "after")}
+    second = msgspec.convert({**REVISION, **values}, Revision)
+    first = msgspec.structs.replace(second, before=None, after=second.before, known=FIRST_REVISED_MS)
     api.store.keep(
         points,
         [
@@ -82,6 +93,7 @@ def fill(api: RunningApi) -> None:
             Part(Place("readings", 0, 0), 0, RECEIPT["batch"], RECEIPT["source"], RECEIPT["received"], 3),
             Refused(Place("rejected", 0, 0), reject),
             Refused(Place("rejected", 0, 1), unknown),
+            *(Revised(Place("revisions", 0, at), one) for at, one in enumerate((first, second))),
         ],
         [],
     )

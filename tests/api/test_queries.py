@@ -79,7 +79,7 @@ def test_a_plus_sign_that_was_not_encoded_is_understood(city: RunningApi) -> Non
 
 
 def test_exact_gives_the_digits_that_were_stored(city: RunningApi) -> None:
-    (point,) = city.get("/v1/series", **STEEL, window="day", exact=True).json()["points"]
+    (point, _) = city.get("/v1/series", **STEEL, window="day", exact=True).json()["points"]
 
     assert (point["value"], point["status"]) == ("300.000001", "settled")
 
@@ -102,6 +102,42 @@ def test_a_series_comes_as_csv_by_accept(city: RunningApi) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("as_of", "value", "status"),
+    [
+        ("2018-03-01T12:00:00+08:00", None, "provisional"),
+        ("2018-03-02T23:59:59+08:00", None, "provisional"),
+        ("2018-03-03", None, "settled"),
+        ("2018-03-05T07:59:59+08:00", None, "settled"),
+        ("2018-03-05T08:00:00+08:00", "9600", "revised"),
+        ("2018-03-09T09:59:59+08:00", "9600", "revised"),
+        ("2018-03-09T10:00:00+08:00", "9625.5", "revised"),
+        ("2019", "9625.5", "revised"),
+    ],
+)
+def test_as_of_answers_what_was_known_then(city: RunningApi, as_of: str, value: str | None, status: str) -> None:
+    answer = city.get("/v1/series", **STEEL, window="day", exact=True, as_of=as_of, **{"from": "2018-03"})
+    (point,) = answer.json()["points"]
+
+    assert (point["start"], point["value"], point["status"]) == ("2018-03-01", value, status)
+    assert (point["measured"] is None) == (value != "9625.5")
+
+
+def test_a_window_that_had_not_begun_is_not_there_as_of_then(city: RunningApi) -> None:
+    answer = city.get("/v1/series", **STEEL, window="day", as_of="2018-02-28", **{"from": "2018-03"})
+
+    assert answer.json()["points"] == []
+
+
+def test_revisions_are_as_their_example_says_the_last_known_first(city: RunningApi) -> None:
+    found = city.get("/v1/revisions", entity="enterprise/bz-steel").json()
+
+    assert found["items"][0] == example(answers.RevisionsAnswer)["items"][0]
+    assert [item["before"] for item in found["items"]] == ["9600", None]
+    first = city.get("/v1/revisions", entity="enterprise/bz-steel", to="2018-03-09").json()
+    assert [item["after"] for item in first["items"]] == ["9600"]
+
+
 def test_an_indicator_has_its_own_unit(city: RunningApi) -> None:
     answer = city.get("/v1/series", entity="enterprise/bz-steel", metric="ind.steel-intensity", window="month").json()
 
@@ -114,7 +150,7 @@ def test_the_latest_point_of_each_window_has_a_value(city: RunningApi) -> None:
     assert latest["unit"] == "kWh"
     assert {kind: point["start"] for kind, point in latest["points"].items()} == {
         "hour": "2018-01-01T08",
-        "day": "2018-01-01",
+        "day": "2018-03-01",
     }
     assert latest["points"]["hour"] == example(answers.LatestAnswer)["points"]["hour"]
 
@@ -130,7 +166,7 @@ def test_the_latest_point_of_each_window_has_a_value(city: RunningApi) -> None:
         ({"window": "week"}, 422, "invalid_request"),
         ({"from": "yesterday"}, 422, "bad_time"),
         ({"from": "2019", "to": "2018"}, 422, "bad_time"),
-        ({"as_of": "2018-02-01T00:00:00Z"}, 501, "as_of_not_supported"),
+        ({"as_of": "yesterday"}, 422, "bad_time"),
     ],
 )
 def test_a_question_that_cannot_be_answered_has_its_code(

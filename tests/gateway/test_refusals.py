@@ -174,4 +174,4 @@ def test_health_needs_no_key(gateway: Gateway) -> None:
 def test_the_openapi_page_has_examples(gateway: Gateway) -> None:
     paths = httpx.get(f"{gateway.address}/openapi.json").json()["paths"]
     examples = paths["/v1/readings"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    assert set(examples) == {"rows", "columns"}
+    assert set(examples) == {"rows", "columns", "correction"}

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from schemas.messages import AlarmEvent, Condition, Finding, Rejected
+from schemas.messages import AlarmEvent, Cause, Condition, Finding, Rejected, Revision
 from schemas.series import Point
+from schemas.windows import window
 from streams.stores.series import (
     CursorError,
+    Earlier,
     Listing,
     Move,
     Part,
@@ -16,6 +18,7 @@ from streams.stores.series import (
     Receipt,
     Refusal,
     Refused,
+    Revised,
     StoreError,
 )
 
@@ -54,6 +57,15 @@ def place(offset: int, topic: str = "rejected") -> Place:
 
 def refused(offset: int, at: int = 100, *, source: str = "gw", code: str = "future", **where: Any) -> Refused:
     return Refused(place(offset), Rejected(1, code, f"message {offset}", at, where, source))
+
+
+def revised(offset: int, known: int, before: int | None, after: int | None, **changes: Any) -> Revised:
+    facts = {"metric": "qty.electricity", "start": "2018-03-01", "entity": "enterprise/steel", **changes}
+    kind = window(facts["start"]).kind
+    return Revised(
+        place(offset, "revisions"),
+        Revision(v=1, window=kind, before=before, after=after, known=known, cause=Cause(registry=2), **facts),
+    )
 
 
 def put(store: Listing, *entries: Any) -> None:
@@ -220,4 +232,62 @@ def test_what_is_written_of_an_entity_is_a_change_of_it_and_of_no_other(
         assert store.changed([entity, "city/bazhong"]) != before
         before = store.changed([entity, "city/bazhong"])
     assert store.changed(["enterprise/cement"]) == other
+    assert store.changed(["city/bazhong"]) == 0
+
+
+EVER = (0, 2**53)
+
+
+def test_revisions_of_an_entity_are_listed_the_last_known_first_and_once(store: Listing) -> None:
+    entries = [
+        revised(0, 100, 1, 2),
+        revised(1, 100, 2, 3, start="2018-03"),
+        revised(2, 110, None, 2**70, metric="energy.cv"),
+        revised(3, 120, 3, None),
+        revised(9, 130, 3, 4, entity="city/bazhong"),
+    ]
+    put(store, *entries)
+    put(store, *entries)
+
+    def found(**wanted: Any) -> list[int]:
+        steel = [entry.revision for entry in entries]
+        return [steel.index(item) for item in store.revisions("enterprise/steel", **wanted).items]
+
+    assert found() == [3, 2, 1, 0]
+    assert found(metric="energy.cv") == [2]
+    assert found(window="month") == [1]
+    assert found(from_ms=110, to_ms=120) == [2]
+    first = store.revisions("enterprise/steel", limit=3)
+    rest = store.revisions("enterprise/steel", after=first.next)
+    assert [item.known for item in first.items + rest.items] == [120, 110, 100, 100]
+    assert rest.next is None
+    with pytest.raises(CursorError, match="cursor"):
+        store.revisions("enterprise/steel", after="1~a")
+
+
+def test_what_a_window_was_at_an_instant_is_what_the_next_revision_changed(store: Listing) -> None:
+    start_ms = window("2018-03-01").start_ms
+    put(
+        store,
+        revised(4, 100, 5, 6),
+        revised(5, 110, 6, 2**70),
+        revised(6, 120, 2**70, None),
+        revised(7, 120, 1, 2, metric="energy.cv"),
+        revised(8, 120, 1, 2, start="2018-03"),
+    )
+
+    def earlier(as_of_ms: int) -> dict[int, Earlier]:
+        return store.earlier("enterprise/steel", "qty.electricity", "day", *EVER, as_of_ms)
+
+    assert earlier(99) == {start_ms: Earlier(5, revised=False)}
+    assert earlier(100) == {start_ms: Earlier(6, revised=True)}
+    assert earlier(119) == {start_ms: Earlier(2**70, revised=True)}
+    assert earlier(120) == {}
+    assert store.earlier("enterprise/steel", "qty.electricity", "day", start_ms + 1, 2**53, 0) == {}
+
+
+def test_a_revision_changes_its_entity(store: Listing) -> None:
+    before = store.changed(["enterprise/steel"])
+    put(store, revised(0, 100, 1, 2))
+    assert store.changed(["enterprise/steel"]) > before
     assert store.changed(["city/bazhong"]) == 0
