@@ -47,6 +47,13 @@ def _values(value: Any) -> Any:
     return tuple(_text(one) for one in cast("list[Any]", value)) if isinstance(value, list) else (_text(value),)
 
 
+def _document(raw: dict[str, Any]) -> dict[str, Any]:
+    for name in ("kind", "id"):
+        if not isinstance(raw.get(name), str):
+            raise fault("not_a_document", f"a document says its {name} in text, such as kind: meter, id: works.e01")
+    return raw
+
+
 def _or_the_word_none(schema: dict[str, Any]) -> None:
     array = {name: schema.pop(name) for name in ("items", "type") if name in schema}
     schema["anyOf"] = [array, {"const": "none"}]
@@ -81,6 +88,7 @@ LongText = Annotated[str, Field(min_length=1, max_length=4000)]
 Entity = Annotated[str, Field(min_length=1, max_length=90)]
 Raw = Annotated[
     dict[str, Any],
+    AfterValidator(_document),
     WithJsonSchema({"type": "object", "required": ["kind", "id"], "description": "A registry document (登记文件)."}),
 ]
 

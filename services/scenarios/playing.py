@@ -62,6 +62,8 @@ def play_shuffled(story: Story, chapters: Sequence[Chapter], seed: int) -> Resul
     judge = Judge(story, history=False)
     chance = random.Random(seed)
     for last, chapter in enumerate(chapters):
+        if not chapter.is_judged:
+            continue
         past = chapters[: last + 1]
         items: list[Item] = [(item, each.snapshot) for each in past for item in arriving(each)]
         pieces = [piece for item, snapshot in items for piece in _split(item, snapshot, chance)] * 2

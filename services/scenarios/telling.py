@@ -93,6 +93,12 @@ class Chapter:
     expectations: tuple[Expectation, ...]
 
     @property
+    def is_judged(self) -> bool:
+        """Whether anything is expected at the moment."""
+        moment = self.moment
+        return bool(self.expectations or moment.rejected) or moment.findings is not None or moment.alarms is not None
+
+    @property
     def path(self) -> str:
         """Where the moment stands in the file."""
         return f"story.{self.place}"
@@ -130,7 +136,7 @@ class Teller:
                 self.faults.append(self.story.fault(*error.args))
                 return False
             self.chapters.append(chapter)
-        if not any(_expects(chapter.moment) for chapter in self.chapters):
+        if not any(chapter.is_judged for chapter in self.chapters):
             self.faults.append(self.story.fault("story", "nothing_expected", "no moment says what must be true then"))
         return not self.faults
 
@@ -265,10 +271,6 @@ def message_of(report: Report, snapshot: Snapshot) -> tuple[Reported | None, lis
     """Return the message of a reported value as the gateway writes it, or what it says instead."""
     found = check_reported(report.row, snapshot, "scenario", report.received_ms)
     return (found, []) if isinstance(found, Reported) else (None, [f"{found.code} ({found.message})"])
-
-
-def _expects(moment: Moment) -> bool:
-    return bool(moment.expect or moment.rejected) or moment.findings is not None or moment.alarms is not None
 
 
 def _new(before: Mapping[DocumentKey, Document], after: Mapping[DocumentKey, Document]) -> list[Document]:

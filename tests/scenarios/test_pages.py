@@ -111,6 +111,8 @@ story:
         ("type: register", "type: clock", 4, "unknown_type"),
         ("type: register", "type: register, colour: red", 4, "unknown_field"),
         ("works.e01, spec", "works.e01, valid_from: 2026-13-01, spec", 4, "bad_value"),
+        ("kind: meter", "kind: [meter]", 4, "not_a_document"),
+        ("id: works.e01", "name: e01", 4, "not_a_document"),
         ("at: 2026-03-02T12:00", "at: noon", 6, "bad_time"),
         ("at: 2026-03-02T12:00", "at: 08:00", 6, "bad_time"),
         ("at: 2026-03-02T12:00", "at: 2026-02-30", 6, "bad_time"),
