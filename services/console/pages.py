@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from schemas.windows import window
 from services.api.access import Reader, forbidden
 from services.console.cells import alarm_shown
+from services.console.correcting import may_correct
 from services.console.feed import Drawn
 from services.console.feeds import Feeds
 from services.console.gathering import Gathered, Slow
@@ -170,6 +171,7 @@ async def show(request: Request, kind: str, id: str) -> Response:
         unit_text=unit_text,
         live=f"/board/live/{entity}?language={language}",
         since=drawn.mark,
+        may_correct=may_correct(reader),
         who=str(reader.principal),
     )
     # A wall display looks at one page for months: its log-in must not end meanwhile.
