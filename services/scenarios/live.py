@@ -24,7 +24,8 @@ from services.scenarios.renaming import SHARED_KINDS, Renaming
 from services.scenarios.telling import Chapter, Push
 from streams.domain.lookup import Known
 
-THROUGH_S = 60.0
+# A month that passes at once is a month of documents of every works.
+THROUGH_S = 180.0
 # Alarms come to the api on another topic than numbers, and a changed registry is worked off in pieces.
 SETTLE_S = 20.0
 LOOK_EVERY_S = 0.2
