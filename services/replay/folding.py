@@ -7,6 +7,7 @@ time alone brings about (hours in which nothing came) begins for an enterprise w
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,6 +24,16 @@ STEP_BYTES = 4 << 20
 CACHED_OBJECTS = 5000
 
 
+class Entrance(NamedTuple):
+    """When an enterprise came in: the registry version, and when the broker had it [epoch ms]."""
+
+    version: int
+    at_ms: int
+
+
+_ALWAYS = Entrance(0, 0)
+
+
 class _Named(msgspec.Struct):
     registry: int = 0
     enterprise: str | None = None  # of readings
@@ -35,7 +46,7 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 class Folding:
     """Takes the records of a partition in order; `finish` ends it.
 
-    `entered` says since which registry version the worker knew an enterprise (missing: always). With `only_ticks` the
+    `entered` says since when the worker knew an enterprise (missing: always). With `only_ticks` the
     readings are not those of the topic.
     """
 
@@ -45,7 +56,7 @@ class Folding:
         plans: Plans,
         enterprises: Collection[str],
         selection: Selection,
-        entered: Mapping[str, int],
+        entered: Mapping[str, Entrance],
         held: Held,
         *,
         only_ticks: bool = False,
@@ -60,11 +71,11 @@ class Folding:
         self._held = held
         self._known: set[str] = set()
         self._fold = PartitionFold(partition, held.store, self._known.__contains__, CACHED_OBJECTS)
-        self._entered = {each: entered.get(each, 0) for each in enterprises}
+        self._entered = {each: entered.get(each, _ALWAYS) for each in enterprises}
         self._edges = sorted({*self._entered.values()}, reverse=True)
         self._waiting: list[Record] = []
         self._bytes = 0
-        self._enter(0)
+        self._enter(0, 0)
 
     def take(self, records: Sequence[Record]) -> None:
         """Take records in; those of other enterprises are passed over."""
@@ -78,9 +89,9 @@ class Folding:
                 continue
             if self._only_ticks and named.enterprise is not None:
                 continue
-            if self._edges and named.registry >= self._edges[-1]:
+            if self._edges and _has_entered(self._edges[-1], named.registry, record.at_ms):
                 self._step()
-                self._enter(named.registry)
+                self._enter(named.registry, record.at_ms)
             self._put(record)
 
     def take_readings(self, message: bytes) -> None:
@@ -97,11 +108,11 @@ class Folding:
         """Compute what is left."""
         self._step()
 
-    def _enter(self, version: int) -> None:
-        """Let time pass for the enterprises that are known from this registry version on."""
-        while self._edges and self._edges[-1] <= version:
+    def _enter(self, version: int, at_ms: int) -> None:
+        """Let time pass for the enterprises that are known once this registry version is named, or from then on."""
+        while self._edges and _has_entered(self._edges[-1], version, at_ms):
             self._edges.pop()
-        self._known.update(each for each, since in self._entered.items() if since <= version)
+        self._known.update(each for each, since in self._entered.items() if _has_entered(since, version, at_ms))
         # The fold asks whose it is when it follows a registry.
         self._fold.follow(copy(self._plans))
 
@@ -119,6 +130,11 @@ class Folding:
         self.readings += effects.readings
         self.rejected += len(effects.rejected)
         self._waiting, self._bytes = [], 0
+
+
+def _has_entered(entrance: Entrance, version: int, at_ms: int) -> bool:
+    # The worker has a registry some tenths of a second after the broker, whatever the messages name by then.
+    return entrance.version <= version or entrance.at_ms < at_ms
 
 
 def _below(entity: str) -> bool:

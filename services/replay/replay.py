@@ -19,11 +19,11 @@ from schemas.messages import decode_registry
 from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REGISTRY_LOG, REPORTED, TOTALS
-from schemas.windows import WindowKind, window_at
+from schemas.windows import WindowKind, window, window_at
 from services.replay.errors import ReplayError
 from services.replay.files import Refusals, messages
-from services.replay.findings import Findings, differing
-from services.replay.folding import Folding
+from services.replay.findings import Differing, Findings, differing
+from services.replay.folding import Entrance, Folding
 from services.replay.held import Held
 from services.replay.reading import SeriesReader, Tell, reports_of
 from services.replay.selecting import Selection, select
@@ -40,8 +40,18 @@ from streams.domain.territory import is_territory
 from streams.stores.series import Read, Store
 
 # A territory's documents follow those of its enterprises within seconds, the store within some more.
-SETTLE_S = 30.0
+TERRITORY_S = 10.0
+STORE_S = 30.0
 LOOK_S = 0.5
+
+# The documents that points of a window come from.
+_HOLDERS: dict[WindowKind, tuple[WindowKind, ...]] = {
+    "hour": ("day",),
+    "day": ("day", "month"),
+    "month": ("month", "year"),
+    "quarter": ("year",),
+    "year": ("year",),
+}
 
 Against = Literal["totals", "store"]
 
@@ -116,21 +126,21 @@ class Replay:
                 self.findings.notes.append(f"partition {number}: no worker has made a step there yet")
         return found
 
-    async def _entered(self, topics: Topics) -> dict[str, int]:
-        """Return the registry version in which each enterprise had its first meter."""
-        of_enterprise: dict[str, int] = {}
-        of_meters: dict[str, int] = {}
+    async def _entered(self, topics: Topics) -> dict[str, Entrance]:
+        """Return when each enterprise had its first meter."""
+        of_enterprise: dict[str, Entrance] = {}
+        of_meters: dict[str, Entrance] = {}
         end = (await topics.ends(REGISTRY_LOG))[0]
         async for records in topics.read(REGISTRY_LOG, 0, 0, end):
             for record in records:
                 with suppress(msgspec.DecodeError, UnicodeDecodeError):
                     kind, _, id_ = (record.key or b"").decode().partition("/")
-                    version = decode_registry(record.value or b"").version
+                    entrance = Entrance(decode_registry(record.value or b"").version, record.timestamp)
                     if kind == "enterprise":
-                        of_enterprise.setdefault(id_, version)
+                        of_enterprise.setdefault(id_, entrance)
                     elif kind == "meter":
-                        of_meters.setdefault(enterprise_of(f"meter/{id_}") or "", version)
-        return {each: max(version, of_meters.get(each, 0)) for each, version in of_enterprise.items()}
+                        of_meters.setdefault(enterprise_of(f"meter/{id_}") or "", entrance)
+        return {each: max(entrance, of_meters.get(each, entrance)) for each, entrance in of_enterprise.items()}
 
     async def _fold(self, topics: Topics, extents: dict[int, _Extent]) -> None:
         entered = await self._entered(topics)
@@ -169,7 +179,7 @@ class Replay:
     async def _compare(self, topics: Topics) -> None:
         findings = self.findings
         if "totals" in self._asked.against:
-            while self._territory_differs() and time.time() * 1000 - self._series.latest_ms < SETTLE_S * 1000:
+            while self._territory_differs() and time.time() * 1000 - self._series.latest_ms < TERRITORY_S * 1000:
                 await asyncio.sleep(LOOK_S)
                 await self._series.read(topics, findings.cuts)
             await asyncio.to_thread(self._compare_totals)
@@ -177,8 +187,27 @@ class Replay:
             await self._store_filled()
             entities = [each for each in self._held.entities() if self._selection.has(each)]
             for number, entity in enumerate(entities, 1):
-                await asyncio.to_thread(self._stored().compare, entity, findings)
+                differing = await asyncio.to_thread(self._stored().compare, entity, findings)
+                await self._add_stored(topics, entity, differing)
                 self._tell("comparing the store", number, len(entities))
+
+    async def _add_stored(self, topics: Topics, entity: str, found: list[Differing]) -> None:
+        """Add differences of the store, without those that came in while it was looked at."""
+        if not found:
+            return
+        # What the sink has written since stands in the topic by now.
+        await self._series.read(topics, self.findings.cuts)
+        moving: dict[str, frozenset[str]] = {}
+        for each in found:
+            day = window(each.window)
+            for period in {window_at(day.start_ms, kind).name for kind in _HOLDERS[day.kind]}:
+                if period not in moving:
+                    moving[period] = self._held.moving(f"{entity}|{period}".encode())
+            if any(each.window in names for names in moving.values()):
+                self.findings.moving += 1
+                self.findings.windows["store"] -= 1
+            else:
+                self.findings.add(each)
 
     def _territory_differs(self) -> bool:
         return any(
@@ -218,7 +247,7 @@ class Replay:
         """Wait until the sink has written what was read of the totals."""
         assert self._store is not None
         name, loop = self._settings.topic(TOTALS), asyncio.get_running_loop()
-        deadline = loop.time() + SETTLE_S
+        deadline = loop.time() + STORE_S
         while True:
             offsets = await asyncio.to_thread(self._store.offsets)
             there = {number: offsets.get((name, number), Read(0, 0)).offset for number in self._series.reached}

@@ -40,19 +40,24 @@ class Stored:
         self._held = held
         self._within = within
 
-    def compare(self, entity: str, findings: Findings) -> None:
-        """Hold every window of an entity against the store's point, and every point against its window."""
+    def compare(self, entity: str, findings: Findings) -> list[Differing]:
+        """Hold every window of an entity against the store's point, and every point against its window.
+
+        What is compared is counted in `findings`; the differences are returned.
+        """
+        differing: list[Differing] = []
         for part in self._parts(entity):
             for kind in part.kinds:
                 for metric in sorted(part.metrics):
                     points = part.points.get((kind, metric), {})
                     stored = self._store.series(entity, metric, kind, part.span.start_ms, part.span.end_ms)
-                    self._hold(entity, metric, kind, points, stored, part.moving, findings)
+                    differing += self._hold(entity, metric, kind, points, stored, part.moving, findings)
+        return differing
 
     def _hold(
         self, entity: str, metric: str, kind: WindowKind, expected: Mapping[int, Point], stored: Sequence[WindowPoint],
         moving: frozenset[str], findings: Findings,
-    ) -> None:  # fmt: skip
+    ) -> Iterator[Differing]:  # fmt: skip
         found = {point.start_ms: point for point in stored}
         for start_ms in sorted({*expected, *found}):
             name = window_at(start_ms, kind).name
@@ -66,18 +71,10 @@ class Stored:
                 continue
             findings.windows["store"] = findings.windows.get("store", 0) + 1
             if mine != theirs:
-                findings.add(
-                    Differing(
-                        "store",
-                        entity,
-                        metric,
-                        name,
-                        _text(values[0]),
-                        _text(values[1]),
-                        _standing(mine),
-                        _standing(theirs),
-                    )  # fmt: skip
-                )
+                yield Differing(
+                    "store", entity, metric, name, _text(values[0]), _text(values[1]), _standing(mine),
+                    _standing(theirs),
+                )  # fmt: skip
 
     def write(self, entity: str, findings: Findings) -> None:
         """Write every window of an entity anew; a point that no window stands behind any more loses its value."""

@@ -212,7 +212,10 @@ class EnterpriseFold:
         aged = settle_children(document, self.time.now_ms, self._graces)
         for index, each in enumerate(children_of(day.name)):
             if each.start_ms in hours:
+                was_open = document.status[index] is not None
                 self._hour_of_document(document, index, each, block)
+                # An hour that opens or closes does so for every meter, whichever of them the readings are of.
+                aged |= was_open != (document.status[index] is not None)
             elif document.status[index] is None and each.end_ms <= self.time.now_ms:
                 self._hour_of_document(document, index, each, block)
                 aged = True

@@ -123,13 +123,15 @@ def _windows_above(
 ) -> Iterator[tuple[Window, slice, bool]]:
     """Yield the windows that the document speaks for as a whole, their children, and whether sums come from here."""
     every = slice(0, len(document.status))
+    # Written though no child was touched: something of the window itself has changed, such as that it settled.
+    itself = not touched
     if period.kind == "year":
         for quarter, part in quarters_of(document.period):
-            yield quarter, part, any(at in touched for at in range(part.start, part.stop))
-        yield period, every, bool(touched)
+            yield quarter, part, itself or any(at in touched for at in range(part.start, part.stop))
+        yield period, every, True
     else:
         # A meter has no month's document that could tell its day.
-        yield period, every, bool(touched) and document.entity.startswith("meter/")
+        yield period, every, document.entity.startswith("meter/")
 
 
 def _standing(statuses: Sequence[str | None]) -> tuple[float, float]:

@@ -191,3 +191,11 @@ def test_ticks_bring_about_the_same_one_by_one_and_all_in_one_step() -> None:
     ]
     assert said[0] == said[1]
     assert "enterprise/works|2018-03-01" in said[0]
+
+
+def test_an_hour_opens_for_every_meter_whichever_of_them_speaks_first() -> None:
+    stream = Stream(documents(REGISTRY, meter("e01"), meter("e02")))
+    stream.readings(("e01", "2018-03-01T08:15", "1"), ("e02", "2018-03-01T08:15", "1"))
+    stream.readings(("e01", "2018-03-01T09:15", "1"))
+    assert stream.value("time.expected.electricity", "2018-03-01T09", "meter/works.e02") == 3600
+    assert stream.value("qty.electricity", "2018-03-01T09", "meter/works.e02") is None

@@ -264,3 +264,15 @@ def test_two_versions_of_a_document_are_the_later_with_the_touched_of_both() -> 
     assert merged.touched == [1, 2, 3]
     assert merged.metrics == second.metrics
     assert merge(None, second) is second
+
+
+def test_a_day_of_a_meter_that_settles_without_a_touched_hour_is_written_again() -> None:
+    metrics: dict[str, dict[int, int | None]] = {
+        "qty.electricity": {8: 5 * 10**6},
+        "time.expected.electricity": {8: HOUR},
+    }
+    settled = document(
+        "2018-03-01", metrics, [], entity="meter/steel.e01", own={"2018-03-01": Own("settled")}, settled=(8,)
+    )
+    [day] = [each for each in points_of(settled, everything=False) if each.tags[1] == "qty.electricity"]
+    assert (day.measurement, day.fields[0], day.fields[5]) == ("day", 5.0, 1.0)

@@ -90,9 +90,7 @@ def test_a_number_that_the_series_has_otherwise_is_told_with_status_one(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("enterprise/nobody", "qty.electricity", DAY), "enterprise/nobody is not registered"),
         (("enterprise/works", "qty.gold", DAY), "qty.gold"),
-        (("enterprise/works", "power", DAY), "'power' is no metric"),
         (("enterprise/works", "ind.nothing", DAY), "ind.nothing"),
         (("enterprise/works", "qty.electricity", "today"), "'today' names no window"),
         (("meter/works.e01", "qty.electricity", "2026-03"), "a meter has hours and days"),
