@@ -3,6 +3,7 @@
 from schemas.documents.energy import Carrier, Coefficient, Factor, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
 from schemas.documents.envelope import API_VERSION, DatedId, DocumentKey, Entry, Name
+from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule, Select, Threshold, Tier
 from schemas.documents.meter import DatedValue, Meter
 from schemas.documents.metric import Metric, MetricError, parse_metric
@@ -25,6 +26,7 @@ __all__ = [
     "DocumentKey",
     "Enterprise",
     "Entry",
+    "Exchange",
     "Factor",
     "Fault",
     "Indicator",

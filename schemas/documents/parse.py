@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, t
 
 from schemas.documents.energy import Carrier, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
+from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule
 from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
@@ -23,6 +24,7 @@ Document = (
     | Enterprise
     | Source
     | Meter
+    | Exchange
     | Carrier
     | Release
     | Product
@@ -44,6 +46,7 @@ KINDS: dict[str, type[Document]] = {
     "enterprise": Enterprise,
     "source": Source,
     "meter": Meter,
+    "exchange": Exchange,
     "carrier": Carrier,
     "release": Release,
     "product": Product,

@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from fastapi import Query, Request, Response
 
+from schemas.instants import InstantError, instant_ms
 from schemas.windows import EARLIEST_MS, LATEST_MS, WindowError, window
 from services.http.problem import Problem
-from streams.domain.instants import InstantError, instant_ms
 
 PAGE = 100
 MAX_PAGE = 1000

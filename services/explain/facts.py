@@ -8,10 +8,9 @@ from schemas.documents import Document, DocumentKey
 from schemas.messages import Reported
 from schemas.windows import DAY_MS, HOUR_MS, Window, children_of, window, window_at
 from services.replay.held import Held
-from streams.domain import edges
+from streams.domain import vicinity
 from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.comparison import Said
-from streams.domain.hour import join
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
 from streams.domain.registry import MeterView, ReleaseView, Snapshot
@@ -81,10 +80,8 @@ class EnterpriseFacts:
 
     def _hour(self, start_ms: int) -> HourFacts:
         work = Work(self.enterprise, self._store, self._cache)
-        kept = work.hour(start_ms)
-        around = edges.around(work, self.table, start_ms)
-        rows = around if kept is None else join([edges.placed(self.table, kept).rows, around])
-        meters, measured = meter_hours(self.table, start_ms, rows)
+        rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
+        meters, measured = meter_hours(self.table, start_ms, rows, odd)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
         release = self.snapshot.release_at(start_ms)
         metrics.update(account(metrics, self.snapshot.carriers, release))

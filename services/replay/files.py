@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas.ids import IdError, split_meter_id
+from schemas.instants import InstantError, instant_ms
 from schemas.messages import VERSION, Batch, Readings, encode
 from schemas.pushed import Row
 from services.replay.errors import AskedWrongError
 from streams.domain.checking import FUTURE_MS, Checker
-from streams.domain.instants import InstantError, instant_ms
 from streams.domain.registry import MeterView, Snapshot
 
 ROWS_AT_ONCE = 5000

@@ -15,7 +15,7 @@ from schemas.messages import VERSION, CalendarDocument, Own
 from schemas.windows import HOUR_MS, children_of, window
 from streams.domain.account import MICRO_PER_MS
 from streams.domain.calendar import REVISED, Graces, status_of
-from streams.domain.metering import MeterTable, Missed, Quantities
+from streams.domain.metering import Flaw, MeterTable, Quantities
 
 Status = list[str | None]
 _ROWS = 5  # amount, estimated, measured_ms, estimated_ms, known
@@ -29,13 +29,14 @@ _decode = msgspec.msgpack.Decoder(dict[int, list[tuple[str, int, int, str]]]).de
 class Block:
     """One day of an enterprise's meters: `cells` of shape (5, 24, meters), by place in the meter table.
 
-    The rows are amount, estimated [1e-6 of the carrier's unit], measured and estimated [ms], latest arrival [epoch
-    ms]. `missed` are by hour the spans that gave nothing. `digest` names the registry state it was computed under.
+    The rows are amount, estimated [1e-6 of the carrier's unit], measured and estimated [ms], latest arrival
+    [epoch ms]. `flaws` are by hour the spans without an energy, or with a doubtful one; `digest` names the registry
+    that it was computed under.
     """
 
     digest: str
     cells: npt.NDArray[np.int64]
-    missed: dict[int, tuple[Missed, ...]] = field(default_factory=dict[int, tuple[Missed, ...]])
+    flaws: dict[int, tuple[Flaw, ...]] = field(default_factory=dict[int, tuple[Flaw, ...]])
 
     @staticmethod
     def empty(digest: str, meters: int) -> "Block":
@@ -44,7 +45,7 @@ class Block:
 
     def copy(self) -> "Block":
         """Return a copy that can be changed without touching the original."""
-        return Block(self.digest, self.cells.copy(), dict(self.missed))
+        return Block(self.digest, self.cells.copy(), dict(self.flaws))
 
     def put(self, hour: int, measured: Quantities) -> npt.NDArray[np.bool_]:
         """Set one hour; return which meters (shape (meters,)) that changed."""
@@ -53,38 +54,36 @@ class Block:
         )
         changed = (self.cells[:, hour] != new).any(axis=0)
         self.cells[:, hour] = new
-        if measured.missed:
-            self.missed[hour] = measured.missed
+        if measured.flaws:
+            self.flaws[hour] = measured.flaws
         else:
-            self.missed.pop(hour, None)
+            self.flaws.pop(hour, None)
         return changed
 
     def hour(self, hour: int) -> Quantities:
         """Return the quantities of one hour."""
         amount, estimated, measured_ms, estimated_ms, known = self.cells[:, hour]
-        return Quantities(amount, estimated, measured_ms, estimated_ms, known, self.missed.get(hour, ()))
+        return Quantities(amount, estimated, measured_ms, estimated_ms, known, self.flaws.get(hour, ()))
 
 
 def pack_block(block: Block) -> bytes:
     """Return the bytes of a block."""
-    missed = _encode({hour: list(spans) for hour, spans in block.missed.items()})
+    flaws = _encode({hour: list(spans) for hour, spans in block.flaws.items()})
     digest = block.digest.encode()
-    head = struct.pack("<BIHI", 1, len(missed), len(digest), block.cells.shape[2])
-    return _compress(head + digest + missed + block.cells.tobytes())
+    head = struct.pack("<BIHI", 1, len(flaws), len(digest), block.cells.shape[2])
+    return _compress(head + digest + flaws + block.cells.tobytes())
 
 
 def unpack_block(data: bytes) -> Block:
     """Return the block that `pack_block` wrote."""
     raw = _decompress(data)
-    _, missed_length, digest_length, meters = struct.unpack_from("<BIHI", raw)
+    _, flaws_length, digest_length, meters = struct.unpack_from("<BIHI", raw)
     at = struct.calcsize("<BIHI")
     digest = raw[at : at + digest_length].decode()
     at += digest_length
-    missed = {
-        hour: tuple(Missed(*span) for span in spans) for hour, spans in _decode(raw[at : at + missed_length]).items()
-    }
-    cells = np.frombuffer(raw, np.int64, offset=at + missed_length).reshape(_ROWS, 24, meters).copy()
-    return Block(digest, cells, missed)
+    flaws = {hour: tuple(Flaw(*span) for span in spans) for hour, spans in _decode(raw[at : at + flaws_length]).items()}
+    cells = np.frombuffer(raw, np.int64, offset=at + flaws_length).reshape(_ROWS, 24, meters).copy()
+    return Block(digest, cells, flaws)
 
 
 def meter_documents(

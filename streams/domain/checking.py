@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from schemas.decimals import INT64_MAX
+from schemas.instants import InstantError, instant_ms
 from schemas.messages import QUALITY_CODE
 from schemas.pushed import Row
 from schemas.units import UnitError, conversion
 from schemas.windows import LATEST_MS, local_datetime
 from streams.domain.counting import DECIMAL_TEXT, Code, Fault, count
-from streams.domain.instants import InstantError, instant_ms
 from streams.domain.registry import MeterView
 
 # Clocks of collectors run ahead a little; what is further ahead is a wrong clock.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from schemas.decimals import INT64_MAX, scale_of
+from schemas.decimals import scale_of
 from schemas.documents import (
     Carrier,
     City,
@@ -16,6 +16,7 @@ from schemas.documents import (
     DocumentKey,
     Enterprise,
     Entry,
+    Exchange,
     Indicator,
     Industry,
     Key,
@@ -34,10 +35,6 @@ from schemas.documents import (
 from schemas.ids import parse_entity
 from schemas.units import UnitError, conversion
 from streams.domain.resolving import unit_of
-from streams.domain.views import worth_of_count
-
-# Readings are counts in 64 bits at millionths of a unit: of larger counts not even a thousand would fit.
-LARGEST_COUNT_MICRO = INT64_MAX // 10**3
 
 Documents = Mapping[DocumentKey, Document]
 
@@ -110,6 +107,9 @@ def references(document: Document) -> Iterator[Reference]:
         yield from dated("source", "source", document.spec.source)
         if document.spec.parent is not None:
             yield from always("spec.parent", "meter", f"{document.enterprise}.{document.spec.parent}")
+    elif isinstance(document, Exchange):
+        day = document.spec.at.date()
+        yield Reference("spec.meter", DocumentKey("meter", document.spec.meter), day, day, covered=True)
     elif isinstance(document, Release):
         for path, rows in (("coefficients", document.spec.coefficients), ("factors", document.spec.factors)):
             for place, row in enumerate(rows):
@@ -181,41 +181,6 @@ def check_dated(document: Document) -> Iterator[Problem]:
         if first > document.valid_from:
             message = f"no multiplier holds from {document.valid_from} to {first}: begin the list on valid_from"
             yield Problem(document.key, None, "spec.multiplier.0.from", "gap", message)
-
-
-def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
-    """Yield a problem for each number of a meter that is not exact in its carrier's unit, and for a foreign source."""
-    spec, key = meter.spec, meter.key
-    for place, entry in enumerate(spec.source):
-        source = documents.get(DocumentKey("source", entry.id or ""))
-        if isinstance(source, Source) and source.spec.enterprise != meter.enterprise:
-            message = f"{source.key} belongs to enterprise {source.spec.enterprise}, the meter to {meter.enterprise}"
-            yield Problem(key, source.key, f"spec.source.{place}.id", "wrong_enterprise", message)
-    if spec.modulus is not None and spec.modulus % spec.resolution != 0:
-        message = f"modulus {spec.modulus} is not a multiple of the resolution {spec.resolution}"
-        yield Problem(key, None, "spec.modulus", "not_a_multiple", message)
-    carrier = documents.get(DocumentKey("carrier", spec.carrier))
-    if not isinstance(carrier, Carrier):
-        return
-    scale = scale_of(spec.resolution)
-    try:
-        conversion(spec.unit, carrier.spec.unit)
-    except UnitError as error:
-        message = f"{error}; {carrier.key} is counted in {carrier.spec.unit}"
-        yield Problem(key, carrier.key, "spec.unit", "unit_mismatch", message)
-        return
-    multipliers = [(f"spec.multiplier.{place}.value", entry.value) for place, entry in enumerate(spec.multiplier)]
-    for path, multiplier in multipliers or [("spec.resolution", type(spec.resolution)(1))]:
-        worth = worth_of_count(scale, multiplier, spec.unit, carrier.spec.unit)
-        if worth.denominator != 1:
-            message = (
-                f"one step of the last digit of {spec.resolution} {spec.unit} times {multiplier} is no whole number of "
-                f"millionths of a {carrier.spec.unit}: use a coarser resolution or another unit of {carrier.key}"
-            )
-            yield Problem(key, carrier.key, path, "not_exact", message)
-        elif worth > LARGEST_COUNT_MICRO:
-            message = f"one count is worth {worth} millionths of a {carrier.spec.unit}: too large for a 64-bit sum"
-            yield Problem(key, carrier.key, path, "too_large", message)
 
 
 def check_indicator(indicator: Indicator, documents: Documents) -> Iterator[Problem]:
@@ -299,7 +264,5 @@ def check_document(document: Document, documents: Documents, unreadable: frozens
     """Yield every problem of one document within a set."""
     yield from check_references(document, documents, unreadable)
     yield from check_dated(document)
-    if isinstance(document, Meter):
-        yield from check_meter(document, documents)
-    elif isinstance(document, Indicator):
+    if isinstance(document, Indicator):
         yield from check_indicator(document, documents)

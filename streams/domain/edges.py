@@ -1,7 +1,7 @@
 """The edges of an hour are the readings outside of it that its quantities depend on.
 
-For a register they are the last valid reading before the hour and the first one after it, across gaps of any length;
-for an interval meter the readings of neighbouring hours whose slots reach into this one.
+For a register they are the last three valid readings before the hour and the first three after it, across gaps of any
+length; for an interval meter the readings of neighbouring hours whose slots reach into this one.
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,23 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.windows import HOUR_MS
-from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join
+from streams.domain.hour import Hour, Ints, Rows, join
 from streams.domain.metering import MeterTable, usable
 from streams.domain.work import Work
 
+# So many readings on each side tell of a register whether the nearest of them are valid, and which mark holds: where
+# none of the steps between them is odd, nothing farther off matters.
+DEPTH = 3
+# Hours that are looked into for all meters together, before each meter is looked for by itself.
+_NEAR = 3
+
 
 class Placed(NamedTuple):
-    """An hour's rows on a meter table, and by place the index of each meter's first and last valid row (-1: none)."""
+    """An hour's rows on a meter table, sorted by (place, time).
+
+    `first` and `last` are, by place, the indices of each meter's first and last valid rows from the outside in, -1
+    where there is none; shape (DEPTH, meters).
+    """
 
     rows: Rows
     first: Ints
@@ -60,15 +70,14 @@ def _placed(table: MeterTable, hour: Hour) -> Rows:
 
 
 def _first_and_last(rows: Rows, meters: int) -> tuple[Ints, Ints]:
-    """Return, by place, the index of a meter's first and last valid row, -1 where it has none; shape (meters,).
-
-    `rows` are sorted by time within each meter.
-    """
-    first, last = np.full(meters, -1, np.int64), np.full(meters, -1, np.int64)
+    first, last = np.full((DEPTH, meters), -1, np.int64), np.full((DEPTH, meters), -1, np.int64)
     valid = np.flatnonzero(usable(rows))
-    place = rows.meter[valid]
-    last[place] = valid
-    first[place[::-1]] = valid[::-1]
+    count = np.bincount(rows.meter[valid], minlength=meters)
+    end = np.cumsum(count)
+    for depth in range(DEPTH):
+        has = count > depth
+        first[depth, has] = valid[(end - count + depth)[has]]
+        last[depth, has] = valid[(end - 1 - depth)[has]]
     return first, last
 
 
@@ -76,8 +85,7 @@ def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
     """Return the rows outside the hour at `start_ms` that `metering.measure` needs beside the hour's own."""
     parts: list[Rows] = []
     if table.any_register:
-        parts.append(_register_edge(work, table, start_ms, after=False))
-        parts.append(_register_edge(work, table, start_ms, after=True))
+        parts.append(around_registers(work, table, start_ms))
     for hours, sign in ((table.hours_before, -1), (table.hours_after, 1)):
         for distance in range(1, hours + 1):
             hour = work.hour(start_ms + sign * distance * HOUR_MS)
@@ -90,82 +98,75 @@ def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
     return join(parts)
 
 
-def _register_edge(work: Work, table: MeterTable, start_ms: int, *, after: bool) -> Rows:
-    wanted: Bools = table.register.copy()
-    parts: list[Rows] = []
-    seen = False
-    for hour in _hours_towards(work, start_ms, after=after):
-        seen = True
-        _take_edge(table, hour, wanted, parts, after=after)
-        if not wanted.any():
-            return join(parts)
-    if not seen:
-        return NO_ROWS  # nothing at all lies on that side
-    for place in np.flatnonzero(wanted).tolist():
-        found = _hour_with_valid(work, table, place, start_ms, after=after)
-        if found is not None:
-            one = np.zeros(len(wanted), bool)
-            one[place] = True
-            _take_edge(table, found, one, parts, after=after)
-    return join(parts)
+def around_registers(work: Work, table: MeterTable, start_ms: int) -> Rows:
+    """Return the last and first DEPTH valid rows of each register outside the hour at `start_ms`.
 
-
-def _hours_towards(work: Work, start_ms: int, *, after: bool) -> Iterator[Hour]:
-    """Yield the neighbouring hour, then the nearest one that has any readings, as far as they exist."""
-    near = work.hour(start_ms + (HOUR_MS if after else -HOUR_MS))
-    if near is not None:
-        yield near
-        return
-    at = work.next_hour(start_ms, after=after)
-    hour = work.hour(at) if at is not None else None
-    if hour is not None:
-        yield hour
-
-
-def _hour_with_valid(work: Work, table: MeterTable, place: int, start_ms: int, *, after: bool) -> Hour | None:
-    """Return the nearest hour on one side in which a meter has a valid reading."""
-    meter = table.ids[place]
-    at = work.hour_with(meter, start_ms, after=after)
-    while at is not None:
-        hour = work.hour(at)
-        if hour is not None and usable(hour.of(meter)).any():
-            return hour
-        at = work.hour_with(meter, at, after=after)
-    return None
-
-
-def _take_edge(table: MeterTable, hour: Hour, wanted: Bools, parts: list[Rows], *, after: bool) -> None:
-    """Add the edge rows of the wanted meters that an hour has, and strike those off whose valid one it was.
-
-    Rows that do not count and lie nearer than the valid one come along.
+    Rows that do not count and lie nearer than these come along.
     """
-    rows, first, last = placed(table, hour)
-    edge = first if after else last
-    found = np.flatnonzero(wanted & (edge >= 0))
-    if len(rows) and not usable(rows).all():
-        index = np.arange(len(rows))
-        near = (index <= edge[rows.meter]) if after else (index >= edge[rows.meter])
-        parts.append(rows.take(wanted[rows.meter] & (near | (edge[rows.meter] < 0))))
-    elif len(found):
-        parts.append(rows.take(edge[found]))
-    wanted[found] = False
+    wanted = np.where(table.register, DEPTH, 0)
+    parts: list[Rows] = []
+    for after in (False, True):
+        for _ in _towards(work, table, start_ms, wanted.copy(), parts, after=after):
+            pass
+    return join(parts)
 
 
 def reach_of(work: Work, table: MeterTable, start_ms: int, places: Ints, *, after: bool) -> int:
     """Return the farthest hour [epoch ms] that a change at the edge of these registers reaches."""
-    farthest = start_ms
-    wanted = np.zeros(len(table.ids), bool)
-    wanted[places] = True
-    seen = False
-    for hour in _hours_towards(work, start_ms, after=after):
-        seen = True
-        before = int(wanted.sum())
-        _take_edge(table, hour, wanted, [], after=after)
-        if int(wanted.sum()) < before:
-            farthest = hour.start_ms
-    if seen:
-        for place in np.flatnonzero(wanted).tolist():
-            found = _hour_with_valid(work, table, place, start_ms, after=after)
-            if found is not None:
-                farthest = max(farthest, found.start_ms) if after else min(farthest, found.start_ms)
-    return farthest
+    wanted = np.zeros(len(table.ids), np.int64)
+    wanted[places] = 1
+    found = list(_towards(work, table, start_ms, wanted, [], after=after))
+    return (max if after else min)(found, default=start_ms)
+
+
+def _towards(
+    work: Work, table: MeterTable, start_ms: int, wanted: Ints, parts: list[Rows], *, after: bool
+) -> Iterator[int]:
+    """Add to `parts` the nearest valid rows on one side, of each place as many as are `wanted`.
+
+    Yields the hours [epoch ms] that some were found in; `wanted` is counted down.
+    """
+    at: int | None = start_ms
+    for _ in range(_NEAR):
+        if not wanted.any():
+            return
+        at = _next_hour(work, at, after=after)
+        hour = None if at is None else work.hour(at)
+        if at is None or hour is None:
+            return
+        if _take_edge(table, hour, wanted, parts, after=after):
+            yield at
+    if not wanted.any() or work.next_hour(at, after=after) is None:
+        return
+    for place in np.flatnonzero(wanted).tolist():
+        alone = np.zeros_like(wanted)
+        alone[place] = wanted[place]
+        one = work.hour_with(table.ids[place], at, after=after)
+        while one is not None and alone[place]:
+            hour = work.hour(one)
+            if hour is not None and _take_edge(table, hour, alone, parts, after=after):
+                yield one
+            one = work.hour_with(table.ids[place], one, after=after)
+
+
+def _next_hour(work: Work, start_ms: int, *, after: bool) -> int | None:
+    near = start_ms + (HOUR_MS if after else -HOUR_MS)
+    return near if work.hour(near) is not None else work.next_hour(start_ms, after=after)
+
+
+def _take_edge(table: MeterTable, hour: Hour, wanted: Ints, parts: list[Rows], *, after: bool) -> bool:
+    """Add the edge rows of the wanted meters that an hour has, and count them off; return whether there were any."""
+    rows, first, last = placed(table, hour)
+    edge = first if after else last
+    here = [(wanted > depth) & (edge[depth] >= 0) for depth in range(DEPTH)]
+    taken = np.stack(here).sum(axis=0)
+    if len(rows) and not usable(rows).all():
+        index = np.arange(len(rows))
+        # Where enough is found, the farthest of it ends what is taken; where not, all there is.
+        farthest = np.where(taken == wanted, edge[np.maximum(wanted - 1, 0), np.arange(len(wanted))], -1)[rows.meter]
+        near = (index <= farthest) if after else (index >= farthest)
+        parts.append(rows.take((wanted > 0)[rows.meter] & (near | (farthest < 0))))
+    else:
+        parts += [rows.take(edge[depth][each]) for depth, each in enumerate(here) if each.any()]
+    wanted -= taken
+    return bool(taken.any())

@@ -11,16 +11,16 @@ import numpy as np
 
 from schemas.messages import VERSION, CalendarDocument, Finding, Own, Reported, encode
 from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
-from streams.domain import edges
+from streams.domain import edges, vicinity
 from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
-from streams.domain.hour import Bools, Hour, Ints, Rows, join, merge
+from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join, merge
 from streams.domain.indicator import hour_values, own_values
 from streams.domain.inputs import Readable
-from streams.domain.metering import FALL, MeterTable, Missed, Quantities, measure, nothing
+from streams.domain.metering import OVER_RANGE, Flaw, MeterTable, Quantities, in_order, measure, nothing
 from streams.domain.plan import Plan
 from streams.domain.revising import Change, changes, meter_changes, revision, settled
 from streams.domain.state import HEAD, state_key
@@ -132,21 +132,35 @@ class EnterpriseFold:
         table = self.table
         self._hours.add(start_ms)
         places = np.array(sorted(table.place[meter] for meter in changed if meter in table.place), np.int64)
+        self.work.put_hour(after, before)
         registers = places[table.register[places]]
+        low = high = start_ms
         if len(registers):
-            early, late = self._moved_edges(before, after, registers)
-            self.work.put_hour(after, before)
+            plain, hours = self._without_odd(start_ms, before, after, registers)
+            early, late = self._moved_edges(before, after, plain)
             low = edges.reach_of(self.work, table, start_ms, early, after=False)
             high = edges.reach_of(self.work, table, start_ms, late, after=True)
-            self._hours.update(range(low, high + HOUR_MS, HOUR_MS))
-        else:
-            low = high = start_ms
-            self.work.put_hour(after, before)
+            self._hours.update(range(low, high + HOUR_MS, HOUR_MS), hours)
+            low, high = min({low, *hours}), max({high, *hours})
         if len(registers) < len(places):
             self._touch_slots(meters, rows)
             low = min(low, start_ms - table.hours_after * HOUR_MS)
             high = max(high, start_ms + table.hours_before * HOUR_MS)
         self._causes.reach(start_ms, low, high + HOUR_MS, changed)
+
+    def _without_odd(
+        self, start_ms: int, before: Hour | None, after: Hour, registers: Ints
+    ) -> tuple[Ints, set[int]]:
+        """Return the registers that are not odd, and the hours in which the others have other spans than before."""
+        table, work = self.table, self.work
+        outside = edges.around_registers(work, table, start_ms)
+        rows = [NO_ROWS if each is None else edges.placed(table, each).rows for each in (before, after)]
+        odd = {place for own in rows for place in vicinity.odd(work, table, in_order(join([own, outside])))}
+        hours: set[int] = set()
+        for place in odd.intersection(registers.tolist()):
+            was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in rows)
+            hours |= vicinity.hours_moved(table, place, was, now)
+        return registers[~np.isin(registers, list(odd))] if odd else registers, hours
 
     def _moved_edges(self, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
         """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
@@ -154,7 +168,8 @@ class EnterpriseFold:
             return registers, registers
         old, new = edges.placed(self.table, before), edges.placed(self.table, after)
         moved: list[Bools] = []
-        for one, other in ((old.first[registers], new.first[registers]), (old.last[registers], new.last[registers])):
+        ends = (old.first[0], new.first[0]), (old.last[0], new.last[0])
+        for one, other in ((was[registers], now[registers]) for was, now in ends):
             gone = (one < 0) != (other < 0)
             if len(old.rows) and len(new.rows):
                 # Instant, value, quality and arrival; a row that is not there is compared as any, `gone` decides then.
@@ -184,11 +199,8 @@ class EnterpriseFold:
         ]
 
     def _measure(self, work: Work, start_ms: int) -> Quantities:
-        hour = work.hour(start_ms)
-        outside = edges.around(work, self.table, start_ms)
-        if hour is None:
-            return measure(self.table, start_ms, outside) if len(outside) else nothing(self.table)
-        return measure(self.table, start_ms, join([edges.placed(self.table, hour).rows, outside]))
+        rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
+        return measure(self.table, start_ms, rows, odd) if len(rows) else nothing(self.table)
 
     def _day(self, day: Window, hours: list[int]) -> bool:
         """Compute hours of a day; return whether the day's document changed."""
@@ -206,9 +218,9 @@ class EnterpriseFold:
         for start_ms in hours:
             index = (start_ms - day.start_ms) // HOUR_MS
             # Without the quantities of before, what was found then is looked up.
-            before = old.missed.get(index, ()) if old else self.work.found_missed(start_ms)
+            before = old.flaws.get(index, ()) if old else self.work.found_flaws(start_ms)
             moved |= block.put(index, self._measure(self.work, start_ms))
-            self._find(start_ms, before, block.missed.get(index, ()))
+            self._find(start_ms, before, block.flaws.get(index, ()))
         aged = settle_children(document, self.time.now_ms, self._graces)
         for index, each in enumerate(children_of(day.name)):
             if each.start_ms in hours:
@@ -224,7 +236,7 @@ class EnterpriseFold:
         if changed:
             self._put(was, document)
             self._changed.update(dict.fromkeys(children_of(day.name)[index].name for index in document.touched))
-        if changed or moved.any():
+        if changed or moved.any() or (old is not None and old.flaws != block.flaws):
             self.work.put_block(day.name, block)
             places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
             # A meter can change where its enterprise does not: a sub-meter, or one that another balances out.
@@ -259,19 +271,19 @@ class EnterpriseFold:
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
 
-    def _find(self, start_ms: int, before: tuple[Missed, ...], after: tuple[Missed, ...]) -> None:
+    def _find(self, start_ms: int, before: tuple[Flaw, ...], after: tuple[Flaw, ...]) -> None:
         """Write the findings on spans that begin in this hour: new ones open, healed ones closed."""
         mine = [{span for span in spans if span.from_ms // HOUR_MS * HOUR_MS == start_ms} for spans in (before, after)]
         for spans, is_open in ((mine[0] - mine[1], False), (mine[1] - mine[0], True)):
             for span in sorted(spans):
                 meter = f"meter/{self.plan.enterprise}.{span.meter}"
-                rule = "register." + FALL if span.reason == FALL else span.reason
+                rule = span.reason if span.reason == OVER_RANGE else f"register.{span.reason}"
                 finding = Finding(
                     VERSION, self.plan.enterprise, meter, rule, span.from_ms, span.to_ms, span.reason, is_open
                 )
                 key = f"{rule}|{meter}|{span.from_ms}".encode()
                 self.work.outputs.append(Output("findings", meter, key, encode(finding)))
-                self.work.put_missed(start_ms, span, is_open=is_open)
+                self.work.put_flaw(start_ms, span, is_open=is_open)
 
     def _parent(self, period: Window, changed: list[str]) -> bool:
         """Bring a month or year up to date with its changed children; return whether its document changed."""

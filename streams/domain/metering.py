@@ -2,12 +2,14 @@
 
 A register's energy between two neighbouring valid readings is their difference times the multiplier in force; an
 interval's is its value. What straddles an hour's edge is shared by time. A span longer than 1.5 expected steps is a
-gap: inside one hour it counts as measured, across hours as estimated. A register that falls gives nothing for the
-span, which is missing and has a reason.
+gap: inside one hour it counts as measured, across hours as estimated. Registers on which anything is odd are looked at
+one by one; see `register`.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +17,10 @@ import numpy as np
 from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS
 from streams.domain.hour import Bools, Ints, Rows
+from streams.domain.register import SpanKind, spans_of
 from streams.domain.registry import EnterpriseView, MeterView
 from streams.domain.share import share
 
-FALL = "fall"
-MULTIPLIER_CHANGE = "multiplier_change"
 OVER_RANGE = "over_range"
 
 # A register without a registered step is taken to be read once an hour.
@@ -35,8 +36,8 @@ _HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
 
 
-class Missed(NamedTuple):
-    """A span of a register that gives no energy, and why: the meter's id, instants in epoch ms."""
+class Flaw(NamedTuple):
+    """A span of a meter without an energy, or with a doubtful one, and why: the meter's id, instants in epoch ms."""
 
     meter: str
     from_ms: int
@@ -57,7 +58,7 @@ class Quantities:
     measured_ms: Ints
     estimated_ms: Ints
     known: Ints
-    missed: tuple[Missed, ...]
+    flaws: tuple[Flaw, ...]
 
     @property
     def any(self) -> bool:
@@ -93,6 +94,15 @@ class MeterTable:
         self.all_register = bool(self.register.all())
         self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
         self.any_changing = bool(self.changing.any())
+        self.resolution = np.array([meter.resolution for meter in meters], np.int64)
+        self.exchanged = np.array([bool(meter.exchanges) for meter in meters], bool)
+        # As floats, since they are only compared with: what comes near is looked at exactly.
+        limit = [inf if meter.max_micro_per_h is None else meter.max_micro_per_h for meter in meters]
+        self.max_micro_per_h = np.array(limit, np.float64)
+        self.limited = np.isfinite(self.max_micro_per_h)
+        modulus = [inf if meter.modulus is None else meter.modulus for meter in meters]
+        self.modulus = np.array(modulus, np.float64)
+        self.any_limited = bool(self.limited.any())
 
     @cached_property
     def metric_names(self) -> tuple[tuple[str, ...], ...]:
@@ -153,26 +163,64 @@ def usable(rows: Rows) -> Bools:
     return _USABLE[rows.q]
 
 
-def measure(table: MeterTable, start_ms: int, rows: Rows) -> Quantities:
+def in_order(rows: Rows) -> Rows:
+    """Return rows sorted by (meter, time), of each meter and instant one."""
+    order = np.argsort((rows.meter << _INSTANT_BITS) + (rows.t - rows.t.min(initial=2**62)), kind="stable")
+    return rows.take(order)
+
+
+def measure(table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] = ()) -> Quantities:
     """Return what each meter of `table` measured in the hour that begins at `start_ms`.
 
-    `rows.meter` are places in the table, values at the table's scales, one row an instant, in any order: the hour's
-    own rows, of registers also the neighbouring valid readings before and after and what lies between, of intervals
-    those whose slot reaches into the hour. Rows that do not count (voids, faults) say only when that became known.
+    `rows.meter` are places in the table, values at the table's scales, one row an instant, `in_order`: the hour's own
+    rows, of registers also valid readings before and after and what lies between, of intervals those whose slot
+    reaches into the hour. Rows that do not count (voids, faults) say only when that became known. `odd` are the places
+    of registers that are looked at one by one, with the rows of their vicinity.
     """
     meters = len(table.meters)
     end_ms = start_ms + HOUR_MS
     counts = usable(rows)
+    plain, plain_counts = (rows, counts)
+    if odd:
+        alone = np.isin(rows.meter, np.array(sorted(odd), np.int64))
+        plain, plain_counts = rows.take(~alone), counts[~alone]
     if table.all_register:
-        spans = _register_spans(table, rows, counts)
+        spans = _register_spans(table, plain, plain_counts)
     else:
-        register = table.register[rows.meter]
-        spans = _register_spans(table, rows.take(register), counts[register])
-        spans = spans.joined(_intervals(table, rows.take(~register & counts)))
+        register = table.register[plain.meter]
+        spans = _register_spans(table, plain.take(register), plain_counts[register])
+        spans = spans.joined(_intervals(table, plain.take(~register & plain_counts)))
+    for place in sorted(odd):
+        spans = spans.joined(_spans_of_one(table, place, rows.take(rows.meter == place)))
     measured = _fold(table, meters, start_ms, end_ms, spans)
     if not counts.all():
         _note_arrivals(table, start_ms, rows.take(~counts), measured.known)
     return measured
+
+
+class RegisterSpan(NamedTuple):
+    """A span of one register: instants and the arrival of the last that it follows from [epoch ms], see `Span`."""
+
+    from_ms: int
+    to_ms: int
+    kind: SpanKind
+    amount: int
+    guessed: bool
+    received: int
+
+
+def register_spans(table: MeterTable, place: int, rows: Rows) -> list[RegisterSpan]:
+    """Return the spans of the register at a place in the table, from its rows in order of time."""
+    valid = np.flatnonzero(usable(rows))
+    guessed = _GUESSED[rows.q]
+    instants, values = rows.t[valid].tolist(), rows.v[valid].tolist()
+    found: list[RegisterSpan] = []
+    for first, last, kind, amount in spans_of(table.meters[place], instants, values):
+        begin, end = int(valid[first]), int(valid[last])
+        received = int(rows.received[begin : end + 1].max())
+        estimated = bool(guessed[begin] | guessed[end])
+        found.append(RegisterSpan(instants[first], instants[last], kind, amount, estimated, received))
+    return found
 
 
 def _note_arrivals(table: MeterTable, start_ms: int, unusable: Rows, known: Ints) -> None:
@@ -191,6 +239,7 @@ class _Spans(NamedTuple):
     guessed: Bools
     received: Ints
     reasons: dict[int, str]
+    doubts: dict[int, str]
 
     def take(self, which: Bools) -> "_Spans":
         """Return the spans that a mask chooses; what was refused is settled by then."""
@@ -202,6 +251,7 @@ class _Spans(NamedTuple):
             self.guessed[which],
             self.received[which],
             {},
+            {},
         )
 
     def joined(self, more: "_Spans") -> "_Spans":
@@ -209,6 +259,7 @@ class _Spans(NamedTuple):
         if not len(self.place):
             return more
         reasons = self.reasons | {span + len(self.place): reason for span, reason in more.reasons.items()}
+        doubts = self.doubts | {span + len(self.place): doubt for span, doubt in more.doubts.items()}
         return _Spans(
             np.concatenate((self.place, more.place)),
             np.concatenate((self.from_ms, more.from_ms)),
@@ -217,6 +268,7 @@ class _Spans(NamedTuple):
             np.concatenate((self.guessed, more.guessed)),
             np.concatenate((self.received, more.received)),
             reasons,
+            doubts,
         )
 
 
@@ -225,11 +277,9 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
 
     A span is known since the last of its readings came, or of what lies between them and was voided.
     """
-    order = np.argsort((rows.meter << _INSTANT_BITS) + (rows.t - rows.t.min(initial=2**62)), kind="stable")
-    rows = rows.take(order)
     received = rows.received
     if not counts.all():
-        valid = np.flatnonzero(counts[order])
+        valid = np.flatnonzero(counts)
         received = np.maximum.reduceat(received, valid) if len(valid) else received[valid]
         rows = rows.take(valid)
     same = np.flatnonzero(rows.meter[1:] == rows.meter[:-1])
@@ -239,15 +289,9 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
     factor = table.factors(meter, begin)
     guessed = _GUESSED[rows.q]
     reasons: dict[int, str] = {}
-    if len(same):
-        if int(difference.min()) < 0:
-            reasons.update(dict.fromkeys(np.flatnonzero(difference < 0).tolist(), FALL))
-        if int(np.abs(difference).max()) * int(np.abs(factor).max()) > _AMOUNT_LIMIT:
-            over = np.flatnonzero(np.abs(difference) > _AMOUNT_LIMIT // np.abs(factor))
-            reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
-        if table.any_changing:
-            changed = np.flatnonzero(factor != table.factors(meter, end - 1))
-            reasons.update(dict.fromkeys(changed.tolist(), MULTIPLIER_CHANGE))
+    if len(same) and int(difference.max()) * int(factor.max()) > _AMOUNT_LIMIT:
+        over = np.flatnonzero(difference > _AMOUNT_LIMIT // factor)
+        reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
     return _Spans(
         meter,
         begin,
@@ -256,6 +300,23 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
         guessed[same] | guessed[next_],
         np.maximum(received[same], rows.received[next_]),
         reasons,
+        {},
+    )
+
+
+def _spans_of_one(table: MeterTable, place: int, rows: Rows) -> _Spans:
+    found = register_spans(table, place, rows)
+    reasons = {at: OVER_RANGE for at, span in enumerate(found) if span.amount > _AMOUNT_LIMIT}
+    reasons |= {at: span.kind.value for at, span in enumerate(found) if not span.kind.has_energy}
+    return _Spans(
+        np.full(len(found), place, np.int64),
+        np.array([span.from_ms for span in found], np.int64),
+        np.array([span.to_ms for span in found], np.int64),
+        np.array([0 if at in reasons else span.amount for at, span in enumerate(found)], np.int64),
+        np.array([span.guessed for span in found], bool),
+        np.array([span.received for span in found], np.int64),
+        reasons,
+        {at: span.kind.value for at, span in enumerate(found) if span.kind is SpanKind.TURNED},
     )
 
 
@@ -265,18 +326,18 @@ def _intervals(table: MeterTable, rows: Rows) -> _Spans:
     factor = table.factors(rows.meter, begin)
     over = np.abs(rows.v) > _AMOUNT_LIMIT // np.abs(factor)
     reasons = dict.fromkeys(np.flatnonzero(over).tolist(), OVER_RANGE) if over.any() else {}
-    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons)
+    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons, {})
 
 
 def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans) -> Quantities:
-    missed: list[Missed] = []
+    flaws = _flaws(table, start_ms, end_ms, spans, spans.doubts) if spans.doubts else []
     if spans.reasons:
-        spans = _without_refused(table, start_ms, end_ms, spans, missed)
+        spans = _without_refused(table, start_ms, end_ms, spans, flaws)
     spans, low, high, part = _inside(spans, start_ms, end_ms)
     if len(part) and max(int(part.max()), -int(part.min())) > (most := _HOUR_LIMIT // len(part)):
         over = np.flatnonzero((part > most) | (part < -most))
         spans.reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
-        spans, low, high, part = _inside(_without_refused(table, start_ms, end_ms, spans, missed), start_ms, end_ms)
+        spans, low, high, part = _inside(_without_refused(table, start_ms, end_ms, spans, flaws), start_ms, end_ms)
     length = spans.to_ms - spans.from_ms
     cut = (high - low) != length
     gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
@@ -296,7 +357,7 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
     # Slots that overlap each other cannot cover more of the hour than there is.
     np.minimum(sums[2], expected, out=sums[2])
     np.minimum(sums[3], expected - sums[2], out=sums[3])
-    return Quantities(sums[0], sums[1], sums[2], sums[3], known, tuple(missed))
+    return Quantities(sums[0], sums[1], sums[2], sums[3], known, tuple(flaws))
 
 
 def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, Ints, Ints]:
@@ -316,15 +377,20 @@ def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, In
     return spans, low, high, part
 
 
-def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, missed: list[Missed]) -> _Spans:
-    """Return the spans that were not refused; what the hour misses by the others is added to `missed`."""
+def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, flaws: list[Flaw]) -> _Spans:
+    """Return the spans that were not refused; what the hour misses by the others is added to `flaws`."""
     given = np.ones(len(spans.place), bool)
-    for span, reason in sorted(spans.reasons.items()):
-        given[span] = False
-        if spans.to_ms[span] > start_ms and spans.from_ms[span] < end_ms:
-            at = int(spans.from_ms[span]), int(spans.to_ms[span])
-            missed.append(Missed(table.ids[int(spans.place[span])], *at, reason))
+    given[list(spans.reasons)] = False
+    flaws += _flaws(table, start_ms, end_ms, spans, spans.reasons)
     return spans.take(given)
+
+
+def _flaws(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, reasons: Mapping[int, str]) -> list[Flaw]:
+    return [
+        Flaw(table.ids[int(spans.place[at])], int(spans.from_ms[at]), int(spans.to_ms[at]), reason)
+        for at, reason in sorted(reasons.items())
+        if spans.to_ms[at] > start_ms and spans.from_ms[at] < end_ms
+    ]
 
 
 def nothing(table: MeterTable) -> Quantities:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from schemas.documents import KINDS, Document, DocumentKey, Release, canonical, parse_document
+from schemas.documents import KINDS, Document, DocumentKey, Exchange, Meter, Release, canonical, parse_document
 from streams.domain.consistency import (
     Problem,
     check_change,
@@ -17,6 +17,7 @@ from streams.domain.consistency import (
     check_releases,
     references,
 )
+from streams.domain.meter_consistency import check_exchange, check_exchanges, check_meter
 from streams.domain.releasing import check_forced, filled_in
 
 KeyT = TypeVar("KeyT")
@@ -119,6 +120,10 @@ def _problems(
         # What neither changed nor names anything that did was right before and still is.
         if key in touched or any(reference.key in touched for reference in references(document)):
             yield from check_document(document, after, unreadable)
+            if isinstance(document, Meter):
+                yield from check_meter(document, after)
+            elif isinstance(document, Exchange):
+                yield from check_exchange(document, after)
     for key, document in touched.items():
         if key in before:
             yield from check_change(before[key], document)
@@ -127,6 +132,7 @@ def _problems(
     yield from check_loops(after)
     yield from check_releases(after)
     yield from check_keys(after)
+    yield from check_exchanges(after)
 
 
 def _fault(problem: Problem, place: Mapping[DocumentKey, int]) -> SetFault:

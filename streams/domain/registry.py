@@ -17,6 +17,7 @@ from schemas.documents import (
     Document,
     DocumentKey,
     Enterprise,
+    Exchange,
     Indicator,
     Industry,
     Key,
@@ -139,7 +140,12 @@ class Snapshot:
         meters_of: defaultdict[str, list[Meter]] = defaultdict(list)
         for meter in _of(Meter, every):
             meters_of[meter.enterprise].append(meter)
-        enterprises = {one.id: enterprise_view(one, meters_of[one.id], carriers) for one in _of(Enterprise, every)}
+        exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
+        for exchange in _of(Exchange, every):
+            exchanges[exchange.spec.meter].append(exchange)
+        enterprises = {
+            one.id: enterprise_view(one, meters_of[one.id], carriers, exchanges) for one in _of(Enterprise, every)
+        }
         indicators = {one.id: indicator_view(one, units) for one in _of(Indicator, every)}
         rules = {
             one.id: rule_view(
@@ -274,8 +280,10 @@ class Snapshot:
         digest = hashlib.sha256()
         for meter in view.meters:
             document = self.documents[DocumentKey("meter", f"{view.id}.{meter.id}")]
-            unread = {"source", "level", "tag", "tolerance", "max_rate_per_h"}
+            unread = {"source", "level", "tag"}
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
+            if meter.exchanges:
+                digest.update(repr((meter.exchanges, meter.multipliers)).encode())
         used = {meter.carrier for meter in view.meters}
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
         digest.update(self._number(DocumentKey("enterprise", view.id)))

@@ -2,10 +2,11 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from math import floor
 
 from schemas.decimals import at_scale, scale_of
 from schemas.documents import (
@@ -13,6 +14,7 @@ from schemas.documents import (
     DatedId,
     Document,
     Enterprise,
+    Exchange,
     Indicator,
     Key,
     Limit,
@@ -28,6 +30,7 @@ from schemas.documents import (
 )
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
+from schemas.instants import instant_ms
 from schemas.units import conversion
 from schemas.windows import LATEST_MS, date_ms
 from streams.domain.views import (
@@ -36,6 +39,7 @@ from streams.domain.views import (
     CoefficientView,
     EnterpriseView,
     Exact,
+    ExchangeView,
     FactorView,
     IndicatorView,
     KeyView,
@@ -62,6 +66,11 @@ def day_ms(day: dt.date) -> int:
     return date_ms(day)
 
 
+def ms_of(instant: dt.datetime) -> int:
+    """Return a time [epoch ms]."""
+    return instant_ms(instant.isoformat())
+
+
 def range_ms(document: Document) -> tuple[int, int]:
     """Return the half-open range in which a document is valid [epoch ms]."""
     end = document.valid_to
@@ -84,20 +93,26 @@ def version_of(document: Document) -> str:
     return hashlib.sha256(canonical(document)).hexdigest()[:VERSION_DIGITS]
 
 
-def meter_view(meter: Meter, index: int, carriers: Mapping[str, CarrierView]) -> MeterView:
+def meter_view(
+    meter: Meter, index: int, carriers: Mapping[str, CarrierView], exchanges: Iterable[Exchange]
+) -> MeterView:
     """Return the view of a meter at its place among its enterprise's; raise ValueError when a count is not exact."""
+    swaps = sorted(exchanges, key=lambda each: each.spec.at)
     spec = meter.spec
     scale = scale_of(spec.resolution)
     from_ms, to_ms = range_ms(meter)
     dated = [(day_ms(entry.from_), entry.value) for entry in spec.multiplier] or [(from_ms, Decimal(1))]
+    dated += [(ms_of(swap.spec.at), swap.spec.multiplier) for swap in swaps if swap.spec.multiplier is not None]
     multipliers: list[MultiplierSince] = []
-    for start_ms, multiplier in dated:
+    for start_ms, multiplier in sorted(dated):
         worth = worth_of_count(scale, multiplier, spec.unit, carriers[spec.carrier].unit)
         if worth.denominator != 1:
             raise ValueError(
                 f"meter {meter.id}: one count is {worth} millionths of the carrier's unit, no whole number"
             )
         multipliers.append(MultiplierSince(start_ms, worth.numerator))
+    resolution = at_scale(spec.resolution, scale)
+    highest = spec.max_rate_per_h
     return MeterView(
         index=index,
         id=meter.short_id,
@@ -108,28 +123,46 @@ def meter_view(meter: Meter, index: int, carriers: Mapping[str, CarrierView]) ->
         role=spec.role,
         unit=spec.unit,
         scale=scale,
-        resolution=at_scale(spec.resolution, scale),
+        resolution=resolution,
         step_ms=spec.step_ms or 0,
         stamp=spec.stamp,
         parent=spec.parent,
         sources=since(spec.source),
         multipliers=tuple(multipliers),
+        modulus=None if spec.modulus is None else at_scale(spec.modulus, scale),
+        max_micro_per_h=None
+        if highest is None
+        else floor(worth_of_count(0, highest, spec.unit, carriers[spec.carrier].unit)),
+        tolerance=resolution if spec.tolerance is None else floor(spec.tolerance.scaleb(scale)),
+        exchanges=tuple(
+            ExchangeView(ms_of(swap.spec.at), _count(swap.spec.final, scale), _count(swap.spec.initial, scale))
+            for swap in swaps
+        ),
         from_ms=from_ms,
         to_ms=to_ms,
     )
 
 
+def _count(value: Decimal | None, scale: int) -> int | None:
+    return None if value is None else at_scale(value, scale)
+
+
 def enterprise_view(
-    enterprise: Enterprise, meters: Iterable[Meter], carriers: Mapping[str, CarrierView]
+    enterprise: Enterprise,
+    meters: Iterable[Meter],
+    carriers: Mapping[str, CarrierView],
+    exchanges: Mapping[str, Sequence[Exchange]],
 ) -> EnterpriseView:
-    """Return the view of an enterprise with its meters, sorted by id."""
+    """Return the view of an enterprise with its meters, sorted by id; `exchanges` are by id of the meter."""
     spec = enterprise.spec
     from_ms, to_ms = range_ms(enterprise)
     ordered = sorted(meters, key=lambda meter: meter.short_id)
     return EnterpriseView(
         id=enterprise.id,
         entity=f"enterprise/{enterprise.id}",
-        meters=tuple(meter_view(meter, index, carriers) for index, meter in enumerate(ordered)),
+        meters=tuple(
+            meter_view(meter, index, carriers, exchanges.get(meter.id, ())) for index, meter in enumerate(ordered)
+        ),
         industry=since(spec.industry),
         county=since(spec.county),
         park=since(spec.park),

@@ -4,6 +4,7 @@ These are the records behind a meter's hour, for whoever wants to follow a numbe
 from `metering.measure`, and what the spans do not account for is told as a rest.
 """
 
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
 from streams.domain.hour import VOID, Rows
-from streams.domain.metering import MeterTable, Quantities, measure
+from streams.domain.metering import MeterTable, Quantities, measure, register_spans
+from streams.domain.register import SpanKind
 from streams.domain.share import share_one
 
 MEASURED, ESTIMATED, MISSING = "measured", "estimated", "missing"
@@ -74,12 +76,14 @@ class MeterHour(NamedTuple):
     rest: int
 
 
-def meter_hours(table: MeterTable, start_ms: int, rows: Rows) -> tuple[list[MeterHour], Quantities]:
+def meter_hours(
+    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int]
+) -> tuple[list[MeterHour], Quantities]:
     """Return the hour at `start_ms` of every meter of a table, by place, and the quantities they were taken from.
 
-    `rows` are those that `metering.measure` takes.
+    `rows` and `odd` are those that `metering.measure` takes.
     """
-    measured = measure(table, start_ms, rows)
+    measured = measure(table, start_ms, rows, odd)
     expected = table.expected_ms(start_ms, start_ms + HOUR_MS)
     return [
         _meter_hour(table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]))
@@ -90,12 +94,13 @@ def meter_hours(table: MeterTable, start_ms: int, rows: Rows) -> tuple[list[Mete
 def _meter_hour(
     table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int
 ) -> MeterHour:
-    order = np.argsort(rows.t, kind="stable")
-    readings = tuple(_readings(rows.take(order)))
-    valid = [each for each in readings if each.counts]
-    make = _register if table.register[place] else _intervals
-    refused = {(each.from_ms, each.to_ms): each.reason for each in measured.missed if each.meter == table.ids[place]}
-    spans = tuple(make(table, place, valid, start_ms, refused))
+    readings = tuple(_readings(rows))
+    refused = {(each.from_ms, each.to_ms): each.reason for each in measured.flaws if each.meter == table.ids[place]}
+    if table.register[place]:
+        spans = tuple(_register(table, place, rows, readings, start_ms, refused))
+    else:
+        valid = [each for each in readings if each.counts]
+        spans = tuple(_intervals(table, place, valid, start_ms, refused))
     amount = int(measured.amount[place])
     return MeterHour(
         readings,
@@ -116,12 +121,14 @@ def _readings(rows: Rows) -> list[Reading]:
 
 
 def _register(
-    table: MeterTable, place: int, valid: list[Reading], start_ms: int, refused: dict[tuple[int, int], str]
-) -> list[Span]:
+    table: MeterTable, place: int, rows: Rows, readings: Sequence[Reading], start_ms: int,
+    refused: dict[tuple[int, int], str],
+) -> list[Span]:  # fmt: skip
+    at = {each.t_ms: each for each in readings}
     return [
-        _span(table, place, start_ms, one.t_ms, other.t_ms, one, other, refused)
-        for one, other in zip(valid, valid[1:], strict=False)
-        if other.t_ms > start_ms and one.t_ms < start_ms + HOUR_MS
+        _span(table, place, start_ms, each.from_ms, each.to_ms, at[each.from_ms], at[each.to_ms], each.amount, refused)
+        for each in register_spans(table, place, rows)
+        if each.to_ms > start_ms and each.from_ms < start_ms + HOUR_MS
     ]
 
 
@@ -131,7 +138,7 @@ def _intervals(
     step = int(table.step_ms[place])
     back = step if table.end_stamped[place] else 0
     return [
-        _span(table, place, start_ms, each.t_ms - back, each.t_ms - back + step, None, each, refused)
+        _span(table, place, start_ms, each.t_ms - back, each.t_ms - back + step, None, each, None, refused)
         for each in valid
         if each.t_ms - back < start_ms + HOUR_MS and each.t_ms - back + step > start_ms
     ]
@@ -139,14 +146,14 @@ def _intervals(
 
 def _span(
     table: MeterTable, place: int, start_ms: int, from_ms: int, to_ms: int, first: Reading | None, last: Reading,
-    refused: dict[tuple[int, int], str],
+    amount: int | None, refused: dict[tuple[int, int], str],
 ) -> Span:  # fmt: skip
     low, high = max(from_ms, start_ms), min(to_ms, start_ms + HOUR_MS)
     factor = int(table.factors(np.array([place]), np.array([from_ms]))[0])
     reason = refused.get((from_ms, to_ms))
-    if reason is not None:
+    if reason is not None and reason != SpanKind.TURNED:
         return Span(from_ms, to_ms, first, last, factor, None, low, high, None, MISSING, reason)
-    amount = ((last.value or 0) - (first.value or 0 if first is not None else 0)) * factor
+    amount = (last.value or 0) * factor if amount is None else amount
     part = share_one(amount, to_ms - from_ms, low - from_ms, high - from_ms)
     marked = last.quality in _GUESSED or (first is not None and first.quality in _GUESSED)
     is_gap = (low, high) != (from_ms, to_ms) and 2 * (to_ms - from_ms) > 3 * int(table.step_ms[place])

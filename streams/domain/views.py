@@ -56,11 +56,21 @@ def worth_of_count(scale: int, multiplier: Decimal, unit: str, carrier_unit: str
     return Fraction(multiplier) * conversion(unit, carrier_unit) * MICRO / 10**scale
 
 
+class ExchangeView(NamedTuple):
+    """An exchange of a register's instrument: the old one's last value and the new one's first [counts]; None: lost."""
+
+    at_ms: int
+    final: int | None
+    initial: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class MeterView:
     """A meter: a reading is `count` at `scale` decimal places of `unit`, allowed in steps of `resolution` counts.
 
-    `index` is the place among the enterprise's meters, sorted by id; `step_ms` is 0 for a register that names none.
+    `index` is the place among the enterprise's meters, sorted by id; `step_ms` is 0 for a register that names none. A
+    register starts again from 0 at `modulus` [counts], runs at most `max_micro_per_h` [1e-6 of the carrier's unit per
+    hour], and may fall by `tolerance` [counts] without having counted; `exchanges` are in order of time.
     """
 
     index: int
@@ -78,8 +88,16 @@ class MeterView:
     parent: str | None
     sources: tuple[Since, ...]
     multipliers: tuple[MultiplierSince, ...]
+    modulus: int | None
+    max_micro_per_h: int | None
+    tolerance: int
+    exchanges: tuple[ExchangeView, ...]
     from_ms: int
     to_ms: int
+
+    def exchanges_in(self, from_ms: int, to_ms: int) -> tuple[ExchangeView, ...]:
+        """Return the exchanges between two readings; a reading at the instant of one is of the new instrument."""
+        return tuple(each for each in self.exchanges if from_ms < each.at_ms <= to_ms) if self.exchanges else ()
 
     def source_at(self, at_ms: int) -> str | None:
         """Return the id of the source that may send readings of an instant; None when none may."""

@@ -24,7 +24,7 @@ from schemas.windows import HOUR_MS, Window, children_of, window
 from streams.domain.block import Block, pack_block, unpack_block
 from streams.domain.calendar import copy_document, empty_document
 from streams.domain.hour import Hour
-from streams.domain.metering import Missed
+from streams.domain.metering import Flaw
 from streams.domain.packing import pack, unpack
 from streams.domain.state import (
     ALARM,
@@ -41,7 +41,7 @@ from streams.domain.state import (
 )
 
 _DAY_NAME = len("2026-11-21")
-_decode_missed = msgspec.json.Decoder(Missed).decode
+_decode_flaw = msgspec.json.Decoder(Flaw).decode
 
 ObjectT = TypeVar("ObjectT")
 
@@ -91,6 +91,7 @@ class Work:
         self._base = base
         self._cache = cache
         self._hour_prefix = state_key(enterprise, HOUR, "")
+        self._stretch_key = state_key(enterprise, "stretches")
         self._objects: dict[bytes, Any] = {}  # read or written here; the cache takes them over at the end
         self._hours: dict[bytes, Hour] = {}
         self._blocks: dict[bytes, Block] = {}
@@ -128,6 +129,10 @@ class Work:
         text = hour_text(hour.start_ms)
         key = self._hour_prefix + text.encode()
         self._objects[key] = self._hours[key] = hour
+        known = self._stretches()
+        kept = {meter: each for meter, each in known.items() if not each.low <= hour.start_ms <= each.high}
+        if len(kept) < len(known):
+            self._objects[self._stretch_key] = kept
         had = before.meters if before is not None else ()
         if had is not hour.meters and had != hour.meters:
             for meter in set(hour.meters).difference(had):
@@ -159,6 +164,17 @@ class Work:
         prefix = state_key(self.enterprise, PLACE, meter, "")
         return self._nearest(prefix, start_ms, self._places.get(meter, ()), after=after)
 
+    def stretch(self, meter: str) -> Any:
+        """Return what was last found of where a register stood still, None where nothing was or it may be otherwise."""
+        return self._stretches().get(meter)
+
+    def put_stretch(self, meter: str, found: Any) -> None:
+        """Remember where a register stood still; it is forgotten as soon as anything of these hours changes."""
+        self._objects[self._stretch_key] = {**self._stretches(), meter: found}
+
+    def _stretches(self) -> dict[str, Any]:
+        return self._objects.get(self._stretch_key) or self._cache.get(self._stretch_key) or {}
+
     def block(self, day: str) -> Block | None:
         """Return the block of a day, None when there is none."""
         return self._read(state_key(self.enterprise, BLOCK, day), unpack_block)
@@ -168,14 +184,14 @@ class Work:
         key = state_key(self.enterprise, BLOCK, day)
         self._objects[key] = self._blocks[key] = block
 
-    def found_missed(self, start_ms: int) -> tuple[Missed, ...]:
+    def found_flaws(self, start_ms: int) -> tuple[Flaw, ...]:
         """Return the spans beginning in the hour at `start_ms` on which a finding is open."""
         prefix = state_key(self.enterprise, FINDING, hour_text(start_ms), "")
         found: dict[bytes, bytes | None] = dict(self._base.scan(prefix))
         found.update({key: value for key, value in self._durable.items() if key.startswith(prefix)})
-        return tuple(_decode_missed(value) for _, value in sorted(found.items()) if value is not None)
+        return tuple(_decode_flaw(value) for _, value in sorted(found.items()) if value is not None)
 
-    def put_missed(self, start_ms: int, span: Missed, *, is_open: bool) -> None:
+    def put_flaw(self, start_ms: int, span: Flaw, *, is_open: bool) -> None:
         """Remember that a finding on a span beginning in the hour at `start_ms` is open, or is not any more."""
         key = state_key(self.enterprise, FINDING, hour_text(start_ms), span.meter, str(span.from_ms), span.reason)
         self._durable[key] = encode(span) if is_open else None

@@ -163,6 +163,13 @@ def fill(api: RunningApi) -> None:
     fields = {name: getattr(first, name) for name in first.__struct_fields__}
     event = AlarmEvent(**fields, from_=None, cause="raised", actor="engine")
     finding = Finding(
-        VERSION, "bz-steel", "meter/bz-steel.e02", "register.fall", TODAY_MS - DAY_MS, TODAY_MS, "fall", True
+        VERSION,
+        "bz-steel",
+        "meter/bz-steel.e02",
+        "register.unexplained",
+        TODAY_MS - DAY_MS,
+        TODAY_MS,
+        "unexplained",
+        True,
     )
     api.store.keep(list(points()), [first, event, finding], [])

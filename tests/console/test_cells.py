@@ -117,7 +117,7 @@ def test_a_standing_without_a_denominator_says_so(snapshot: Snapshot) -> None:
 
 def test_an_enterprise_shows_its_findings_by_meter(snapshot: Snapshot) -> None:
     subject = subject_of(snapshot, STEEL, NOW_MS)
-    fall = Finding(1, "bz-steel", METER, "register.fall", TODAY_MS - DAY_MS, TODAY_MS, "fall", True)
+    fall = Finding(1, "bz-steel", METER, "register.unexplained", TODAY_MS - DAY_MS, TODAY_MS, "unexplained", True)
     found = cells(Moment(subject, gathered(subject, slow=Slow(findings=(fall,))), words("en")))
     assert found["findings/count"] == "1"
     assert "The register fell" in found["findings"]

@@ -95,17 +95,17 @@ def test_a_register_that_falls_gives_nothing_for_the_span_and_a_finding() -> Non
     assert [stream.value("qty.electricity", f"2018-03-01T{hour:02}") for hour in (8, 9, 10)] == [10, None, 4]
     assert times(stream, "2018-03-01T09") == (HOUR_S, 0, 0)
     (finding,) = stream.findings.values()
-    assert (finding.rule, finding.meter, finding.open) == ("register.fall", "meter/works.e01", True)
+    assert (finding.rule, finding.meter, finding.open) == ("register.unexplained", "meter/works.e01", True)
     assert (finding.start, finding.end) == (instant("2018-03-01T09:00"), instant("2018-03-01T10:00"))
 
 
 def test_the_finding_closes_when_the_fall_is_corrected() -> None:
     stream = stream_of(meter("e01", "register"))
     stream.readings(
-        ("e01", "2018-03-01T08:00", "100"), ("e01", "2018-03-01T09:00", "5"), ("e01", "2018-03-01T10:00", "120")
+        ("e01", "2018-03-01T08:00", "100"), ("e01", "2018-03-01T09:00", "5"), ("e01", "2018-03-01T10:00", "20")
     )
     assert [each.open for each in stream.findings.values()] == [True]
-    stream.readings(("e01", "2018-03-01T09:00", "110", 1))
+    stream.readings(("e01", "2018-03-01T09:00", "110", 1), ("e01", "2018-03-01T10:00", "120", 1))
     assert [each.open for each in stream.findings.values()] == [False]
     assert stream.value("qty.electricity", "2018-03-01") == 20
 
@@ -113,7 +113,7 @@ def test_the_finding_closes_when_the_fall_is_corrected() -> None:
 def test_a_finding_is_closed_also_by_a_worker_that_did_not_open_it() -> None:
     stream = stream_of(meter("e01", "register"))
     stream.readings(
-        ("e01", "2018-03-01T08:00", "100"), ("e01", "2018-03-01T09:00", "5"), ("e01", "2018-03-01T10:00", "120")
+        ("e01", "2018-03-01T08:00", "100"), ("e01", "2018-03-01T09:00", "5"), ("e01", "2018-03-01T10:00", "20")
     )
     stream.restart(without_local_copy=True)
     stream.readings(("e01", "2018-03-01T08:30", "104"))
@@ -121,7 +121,7 @@ def test_a_finding_is_closed_also_by_a_worker_that_did_not_open_it() -> None:
         (instant("2018-03-01T08:00"), False), (instant("2018-03-01T08:30"), True)
     ]  # fmt: skip
     stream.restart(without_local_copy=True)
-    stream.readings(("e01", "2018-03-01T09:00", "110", 1))
+    stream.readings(("e01", "2018-03-01T09:00", "110", 1), ("e01", "2018-03-01T10:00", "120", 1))
     assert not any(each.open for each in stream.findings.values())
 
 
@@ -144,7 +144,7 @@ def test_a_span_over_a_change_of_the_multiplier_is_missing_with_a_reason() -> No
     )  # fmt: skip
     assert stream.value("qty.electricity", "2018-03-01T23") == 1
     assert stream.value("qty.electricity", "2018-03-02T00") == 40
-    assert [each.reason for each in stream.findings.values()] == ["multiplier_change"]
+    assert [each.reason for each in stream.findings.values()] == ["incomplete"]
 
 
 def test_quantities_that_64_bits_cannot_add_up_are_missing_with_a_reason() -> None:
@@ -346,3 +346,31 @@ def test_a_meter_is_expected_only_while_it_is_in_service() -> None:
     stream.readings(("e01", "2018-03-01T08:15", "1"), ("e01", "2018-03-02T08:15", "1"))
     assert stream.value("time.expected.electricity", "2018-03-01T08") == HOUR_S
     assert stream.value("time.expected.electricity", "2018-03-02T08") == 2 * HOUR_S
+
+
+EXCHANGE = """
+{apiVersion: qingyu/v1, kind: exchange, id: swap, valid_from: 2018-03-01,
+ spec: {meter: works.e01, at: 2018-03-01T09:30:00+08:00, final: "104", initial: "2", multiplier: "40"}}
+"""
+BEFORE_AND_AFTER = (
+    ("e01", "2018-03-01T09:00", "100"),
+    ("e01", "2018-03-01T10:00", "3"),
+    ("e01", "2018-03-01T11:00", "4"),
+)
+
+
+def test_an_exchange_counts_to_the_old_end_and_from_the_new_beginning_at_each_multiplier() -> None:
+    stream = Stream(documents(REGISTRY, meter("e01", "register"), EXCHANGE))
+    stream.readings(*BEFORE_AND_AFTER)
+    assert stream.value("qty.electricity", "2018-03-01T09") == 44
+    assert stream.value("qty.electricity", "2018-03-01T10") == 40
+    assert stream.findings == {}
+
+
+def test_an_exchange_that_is_registered_later_heals_the_fall() -> None:
+    stream = stream_of(meter("e01", "register"))
+    stream.readings(*BEFORE_AND_AFTER)
+    assert stream.value("qty.electricity", "2018-03-01T09") is None
+    stream.register(documents(REGISTRY, meter("e01", "register"), EXCHANGE), 2)
+    assert stream.value("qty.electricity", "2018-03-01T09") == 44
+    assert not any(each.open for each in stream.findings.values())

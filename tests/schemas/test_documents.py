@@ -66,6 +66,7 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "enterprise",
             "source",
             "meter",
+            "exchange",
             "carrier",
             "release",
             "product",
@@ -90,9 +91,9 @@ def test_a_document_is_read_back_as_it_was_written(raw: dict[str, Any]) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
-    (fault,) = faults({"apiVersion": "qingyu/v1", "kind": "exchange", "id": "x"})
+    (fault,) = faults({"apiVersion": "qingyu/v1", "kind": "stop", "id": "x"})
     assert fault.code == "unknown_kind"
-    assert "'exchange' is not known: the kinds are province, city," in fault.message
+    assert "'stop' is not known: the kinds are province, city," in fault.message
 
 
 def test_all_faults_of_a_document_are_named_at_once() -> None:

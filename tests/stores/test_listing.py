@@ -193,7 +193,9 @@ def test_a_step_that_begins_elsewhere_is_refused_whole(store: Listing, before: i
     assert store.offsets() == {("totals", 0): Read(5, 100)}
 
 
-def finding(start: int, *, is_open: bool = True, enterprise: str = "steel", rule: str = "register.fall") -> Finding:
+def finding(
+    start: int, *, is_open: bool = True, enterprise: str = "steel", rule: str = "register.unexplained"
+) -> Finding:
     return Finding(1, enterprise, f"meter/{enterprise}.e01", rule, start, start + 1, "fall", is_open)
 
 

@@ -1,0 +1,193 @@
+"""The vicinity of an hour is what decides on a register's spans there: readings on both sides, as far as they matter.
+
+The nearest readings on each side show whether anything is odd, such as a fall, a step too high, or a zero after other
+values. Only then is more looked at: as many changes of the value as validity can depend on, where a stretch of equal
+readings, however long, is known by its ends.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.windows import HOUR_MS
+from streams.domain.edges import around, placed
+from streams.domain.hour import NO_ROWS, Ints, Rows, join
+from streams.domain.metering import MeterTable, in_order, register_spans, usable
+from streams.domain.register import MINUTE_MS
+from streams.domain.work import Work
+
+# A reading's validity depends on three others on each side at the most, each of which may have zeros around it.
+_CHANGES = 10
+# Of a stretch of equal readings so many at each end are looked at.
+_ENDS = 3
+# What is compared in floats is looked at exactly as soon as it comes so near.
+_NEARLY = 1 - 1e-9
+
+
+class Stretch(NamedTuple):
+    """Hours [epoch ms] from `low` to `high` in which every valid reading of a register is `value` at `scale`."""
+
+    low: int
+    high: int
+    value: int
+    scale: int
+
+
+def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, set[int]]:
+    """Return the rows that `metering.measure` takes for an hour, and the places of its odd registers."""
+    hour = work.hour(start_ms)
+    own = NO_ROWS if hour is None else placed(table, hour).rows
+    rows = in_order(join([own, around(work, table, start_ms)]))
+    places = odd(work, table, rows)
+    if not places:
+        return rows, places
+    near = [readings(work, table, start_ms, place, own.take(own.meter == place)) for place in places]
+    return in_order(join([rows.take(~np.isin(rows.meter, list(places))), *near])), places
+
+
+def odd(work: Work, table: MeterTable, rows: Rows) -> set[int]:
+    """Return the places of the registers that must be looked at one by one, from their rows `in_order`.
+
+    `rows` are those of an hour with DEPTH valid ones on each side of it.
+    """
+    if not table.any_register:
+        return set()
+    counts = usable(rows)
+    if not table.all_register:
+        counts &= table.register[rows.meter]
+    if not counts.all():
+        rows = rows.take(counts)
+    if not len(rows):
+        return set()
+    same = rows.meter[1:] == rows.meter[:-1]
+    step = rows.v[1:] - rows.v[:-1]
+    found: set[int] = set(rows.meter[1:][same & (step < 0)].tolist())
+    first = np.flatnonzero(np.concatenate(([True], ~same)))
+    if not rows.v[first].all():
+        found.update(_after_something_else(work, table, rows.take(first[rows.v[first] == 0])))
+    if table.any_limited:
+        found.update(_limited(work, table, rows, same, step))
+    if table.any_changing or table.exchanged.any():
+        found.update(_changed(table, rows, same))
+    return found
+
+
+def readings(work: Work, table: MeterTable, start_ms: int, place: int, own: Rows) -> Rows:
+    """Return the rows in order of time on which a register's spans in an hour depend; `own` are its rows in there."""
+    sides = [each for after in (False, True) for each in _outward(work, table, start_ms, place, after=after)]
+    return in_order(join([own, *sides]))
+
+
+def hours_moved(table: MeterTable, place: int, before: Rows, after: Rows) -> set[int]:
+    """Return the hours [epoch ms] in which a register's spans are others with rows `after` than with `before`."""
+    spans = set(register_spans(table, place, before)) ^ set(register_spans(table, place, after))
+    return {
+        hour * HOUR_MS for span in spans for hour in range(span.from_ms // HOUR_MS, (span.to_ms - 1) // HOUR_MS + 1)
+    }
+
+
+def _after_something_else(work: Work, table: MeterTable, zeros: Rows) -> Iterator[int]:
+    """Yield the places of registers that had another value than 0 before these rows."""
+    for place, at_ms in zip(zeros.meter.tolist(), zeros.t.tolist(), strict=True):
+        if _changes_beyond(work, table, place, at_ms, 0, after=False):
+            yield place
+
+
+def _limited(work: Work, table: MeterTable, rows: Rows, same: Ints, step: Ints) -> Iterator[int]:
+    """Yield the places of registers with a highest rate that pass it, may have turned, or stand still at the end."""
+    pairs = np.flatnonzero(same & table.limited[rows.meter[1:]])
+    place = rows.meter[pairs]
+    length_ms = (rows.t[pairs + 1] - rows.t[pairs]).astype(np.float64)
+    worth = table.factors(place, rows.t[pairs]).astype(np.float64)
+    highest = table.max_micro_per_h[place]
+    ceiling = highest * (length_ms + MINUTE_MS) + table.resolution[place] * worth * HOUR_MS
+    over = step[pairs] * worth * HOUR_MS > ceiling * _NEARLY
+    turned = highest * length_ms >= table.modulus[place] * worth * HOUR_MS * _NEARLY
+    yield from place[over | turned].tolist()
+    last = np.flatnonzero(np.concatenate((~same, [True])))
+    last = last[(last > 0) & table.limited[rows.meter[last]]]
+    still = last[same[last - 1] & (step[last - 1] == 0)]
+    for at in still.tolist():
+        which = int(rows.meter[at])
+        if _changes_beyond(work, table, which, int(rows.t[at]), int(rows.v[at]), after=True):
+            yield which
+
+
+def _changed(table: MeterTable, rows: Rows, same: Ints) -> Iterator[int]:
+    """Yield the places of registers whose instrument or multiplier changes between two rows."""
+    pairs = np.flatnonzero(same & (table.changing | table.exchanged)[rows.meter[1:]])
+    for at in pairs.tolist():
+        meter, from_ms, to_ms = table.meters[int(rows.meter[at])], int(rows.t[at]), int(rows.t[at + 1])
+        worth = meter.micro_per_count_at(from_ms)
+        if meter.exchanges_in(from_ms, to_ms) or worth != meter.micro_per_count_at(to_ms - 1):
+            yield int(rows.meter[at])
+
+
+def _outward(work: Work, table: MeterTable, start_ms: int, place: int, *, after: bool) -> Iterator[Rows]:
+    """Yield a register's rows on one side of an hour, the nearest first, until its value changed often enough."""
+    meter = table.ids[place]
+    changes, equal, last = 0, 0, None
+    at = work.hour_with(meter, start_ms, after=after)
+    while at is not None and changes < _CHANGES:
+        rows = _rows_in(work, table, place, at)
+        yield rows
+        values: list[int] = rows.v[usable(rows)].tolist()
+        for value in values if after else reversed(values):
+            changes += last is not None and value != last
+            equal = equal + 1 if value == last else 1
+            last = value
+        if last is not None and equal >= _ENDS and len(set(values)) == 1:
+            near, at = at, _end_of_stretch(work, table, place, at, last, after=after)
+            inward, left = at, _ENDS
+            while left > 0 and (inward > near if after else inward < near):
+                rows = _rows_in(work, table, place, inward)
+                yield rows
+                left -= int(usable(rows).sum())
+                inward = work.hour_with(meter, inward, after=not after)
+                assert inward is not None
+        at = work.hour_with(meter, at, after=after)
+
+
+def _changes_beyond(work: Work, table: MeterTable, place: int, at_ms: int, value: int, *, after: bool) -> bool:
+    """Tell whether a register has a valid reading other than `value` before, or after, an instant."""
+    hour_ms = at_ms // HOUR_MS * HOUR_MS
+    rows = _rows_in(work, table, place, hour_ms)
+    if _other(rows.take(rows.t > at_ms if after else rows.t < at_ms), value):
+        return True
+    at = work.hour_with(table.ids[place], hour_ms, after=after)
+    if at is None or _other(_rows_in(work, table, place, at), value):
+        return at is not None
+    far = _end_of_stretch(work, table, place, at, value, after=after)
+    return work.hour_with(table.ids[place], far, after=after) is not None
+
+
+def _end_of_stretch(work: Work, table: MeterTable, place: int, hour_ms: int, value: int, *, after: bool) -> int:
+    """Return the farthest hour up to which all valid readings of a register are `value`, as all in `hour_ms` are."""
+    meter, scale = table.ids[place], int(table.scale[place])
+    known = work.stretch(meter)
+    low = high = far = hour_ms
+    while True:
+        if known is not None and known.low <= far <= known.high and (known.value, known.scale) == (value, scale):
+            low, high = min(low, known.low), max(high, known.high)
+            far = known.high if after else known.low
+        at = work.hour_with(meter, far, after=after)
+        if at is None or _other(_rows_in(work, table, place, at), value):
+            break
+        far = at
+        low, high = min(low, far), max(high, far)
+    work.put_stretch(meter, Stretch(low, high, value, scale))
+    return far
+
+
+def _other(rows: Rows, value: int) -> bool:
+    return bool((rows.v[usable(rows)] != value).any())
+
+
+def _rows_in(work: Work, table: MeterTable, place: int, hour_ms: int) -> Rows:
+    hour = work.hour(hour_ms)
+    if hour is None:
+        return join([])
+    rows = placed(table, hour).rows
+    low, high = np.searchsorted(rows.meter, (place, place + 1))
+    return rows.take(np.arange(int(low), int(high)))
