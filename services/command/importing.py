@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from schemas.instants import InstantError, instant_ms
 
 from schemas.settings import Settings
 from schemas.windows import HOUR_MS, local_datetime
 from services.command.client import ApiError, Client
 from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, complain, say, say_json
-from streams.domain.instants import InstantError, instant_ms
 
 NEEDED = ("meter", "ts", "value")
 KNOWN = (*NEEDED, "rev", "quality", "void", "unit")

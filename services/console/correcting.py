@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter, Request, Response
+from schemas.instants import InstantError, instant_ms
 
 from schemas.decimals import decimal_text
 from services.api.access import Reader, forbidden
@@ -15,7 +16,6 @@ from services.console.routing import BoardRoute, html
 from services.console.session import TOKEN, form_of, reader_of, words_of
 from services.console.subject import thing_of
 from services.http.problem import Problem
-from streams.domain.instants import InstantError, instant_ms
 from streams.domain.registry import MeterView
 
 ROLES = ("operator", "enterprise")

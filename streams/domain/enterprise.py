@@ -148,9 +148,7 @@ class EnterpriseFold:
             high = max(high, start_ms + table.hours_before * HOUR_MS)
         self._causes.reach(start_ms, low, high + HOUR_MS, changed)
 
-    def _without_odd(
-        self, start_ms: int, before: Hour | None, after: Hour, registers: Ints
-    ) -> tuple[Ints, set[int]]:
+    def _without_odd(self, start_ms: int, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, set[int]]:
         """Return the registers that are not odd, and the hours in which the others have other spans than before."""
         table, work = self.table, self.work
         outside = edges.around_registers(work, table, start_ms)
