@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
-from schemas.instants import InstantError, instant_ms
 
+from schemas.instants import InstantError, instant_ms
 from schemas.settings import Settings
 from schemas.windows import HOUR_MS, local_datetime
 from services.command.client import ApiError, Client

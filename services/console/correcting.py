@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 from fastapi import APIRouter, Request, Response
-from schemas.instants import InstantError, instant_ms
 
 from schemas.decimals import decimal_text
+from schemas.instants import InstantError, instant_ms
 from services.api.access import Reader, forbidden
 from services.console.routing import BoardRoute, html
 from services.console.session import TOKEN, form_of, reader_of, words_of
