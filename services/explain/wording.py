@@ -13,8 +13,11 @@ WINDOWS = {"hour": "hours 小时", "day": "days 日", "month": "months 月", "qu
 REASONS = {
     "gap": "a gap: shared by time over the hours 间隔按时间分摊",
     "marked": "its source marks it as estimated 来源标记为估算",
-    "fall": "the register falls, and nothing explains why 表码下降且无解释",
-    "multiplier_change": "the multiplier changes inside 倍率在区间内改变",
+    "unexplained": "the register falls, and nothing explains why 表码下降且无解释",
+    "ambiguous": "the register falls after so long that it may have turned twice 间隔过长，可能翻转不止一次",
+    "incomplete": "a value at an exchange or a change of the multiplier is missing 换表或倍率变更时缺少示值",
+    "over_ceiling": "more than the meter can count in the time 超过该时段内可能的最大值",
+    "possibly_turned": "so long that the register may have turned unseen 间隔过长，可能已翻转",
     "over_range": "larger than can be counted 超出可计范围",
 }
 METRICS = {

@@ -8,7 +8,8 @@ coefficient or factor is rounded half-even once, after the balance; everything a
 from collections.abc import Mapping
 
 from schemas.decimals import divide_half_even
-from streams.domain.metering import MeterTable, Quantities
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import Quantities
 from streams.domain.registry import CarrierView, ReleaseView
 
 Metrics = dict[str, int | None]

@@ -15,7 +15,8 @@ from schemas.messages import VERSION, CalendarDocument, Own
 from schemas.windows import HOUR_MS, children_of, window
 from streams.domain.account import MICRO_PER_MS
 from streams.domain.calendar import REVISED, Graces, status_of
-from streams.domain.metering import Flaw, MeterTable, Quantities
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import Flaw, Quantities
 
 Status = list[str | None]
 _ROWS = 5  # amount, estimated, measured_ms, estimated_ms, known

@@ -11,7 +11,8 @@ import numpy as np
 
 from schemas.windows import HOUR_MS
 from streams.domain.hour import Hour, Ints, Rows, join
-from streams.domain.metering import MeterTable, usable
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import usable
 from streams.domain.work import Work
 
 # So many readings on each side tell of a register whether the nearest of them are valid, and which mark holds: where

@@ -11,17 +11,19 @@ import numpy as np
 
 from schemas.messages import VERSION, CalendarDocument, Finding, Own, Reported, encode
 from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
-from streams.domain import edges, vicinity
+from streams.domain import vicinity
 from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
-from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join, merge
+from streams.domain.hour import Hour, Rows, merge
 from streams.domain.indicator import hour_values, own_values
 from streams.domain.inputs import Readable
-from streams.domain.metering import OVER_RANGE, Flaw, MeterTable, Quantities, in_order, measure, nothing
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import OVER_RANGE, Flaw, Quantities, measure, nothing
 from streams.domain.plan import Plan
+from streams.domain.reach import hours_reached
 from streams.domain.revising import Change, changes, meter_changes, revision, settled
 from streams.domain.state import HEAD, state_key
 from streams.domain.work import Output, Work
@@ -129,61 +131,10 @@ class EnterpriseFold:
         after, changed = merge(before or Hour.empty(start_ms), meters, scales, rows)
         if not changed:
             return
-        table = self.table
-        self._hours.add(start_ms)
-        places = np.array(sorted(table.place[meter] for meter in changed if meter in table.place), np.int64)
         self.work.put_hour(after, before)
-        registers = places[table.register[places]]
-        low = high = start_ms
-        if len(registers):
-            plain, hours = self._without_odd(start_ms, before, after, registers)
-            early, late = self._moved_edges(before, after, plain)
-            low = edges.reach_of(self.work, table, start_ms, early, after=False)
-            high = edges.reach_of(self.work, table, start_ms, late, after=True)
-            self._hours.update(range(low, high + HOUR_MS, HOUR_MS), hours)
-            low, high = min({low, *hours}), max({high, *hours})
-        if len(registers) < len(places):
-            self._touch_slots(meters, rows)
-            low = min(low, start_ms - table.hours_after * HOUR_MS)
-            high = max(high, start_ms + table.hours_before * HOUR_MS)
-        self._causes.reach(start_ms, low, high + HOUR_MS, changed)
-
-    def _without_odd(self, start_ms: int, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, set[int]]:
-        """Return the registers that are not odd, and the hours in which the others have other spans than before."""
-        table, work = self.table, self.work
-        outside = edges.around_registers(work, table, start_ms)
-        rows = [NO_ROWS if each is None else edges.placed(table, each).rows for each in (before, after)]
-        odd = {place for own in rows for place in vicinity.odd(work, table, in_order(join([own, outside])))}
-        hours: set[int] = set()
-        for place in odd.intersection(registers.tolist()):
-            was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in rows)
-            hours |= vicinity.hours_moved(table, place, was, now)
-        return registers[~np.isin(registers, list(odd))] if odd else registers, hours
-
-    def _moved_edges(self, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
-        """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
-        if before is None:
-            return registers, registers
-        old, new = edges.placed(self.table, before), edges.placed(self.table, after)
-        moved: list[Bools] = []
-        ends = (old.first[0], new.first[0]), (old.last[0], new.last[0])
-        for one, other in ((was[registers], now[registers]) for was, now in ends):
-            gone = (one < 0) != (other < 0)
-            if len(old.rows) and len(new.rows):
-                # Instant, value, quality and arrival; a row that is not there is compared as any, `gone` decides then.
-                gone |= (old.rows.columns[1:, one] != new.rows.columns[1:, other]).any(axis=0)
-            moved.append(gone)
-        return registers[moved[0]], registers[moved[1]]
-
-    def _touch_slots(self, meters: tuple[str, ...], rows: Rows) -> None:
-        table = self.table
-        place = np.array([table.place.get(meter, -1) for meter in meters], np.int64)[rows.meter]
-        kept = (place >= 0) & ~table.register[place]
-        place, t = place[kept], rows.t[kept]
-        begin = np.where(table.end_stamped[place], t - table.step_ms[place], t)
-        first, last = begin // HOUR_MS, (begin + table.step_ms[place] - 1) // HOUR_MS
-        for low, high in set(zip(first.tolist(), last.tolist(), strict=True)):
-            self._hours.update(range(low * HOUR_MS, (high + 1) * HOUR_MS, HOUR_MS))
+        hours = hours_reached(self.work, self.table, before, after, changed, (meters, rows))
+        self._hours |= hours
+        self._causes.reach(start_ms, min(hours), max(hours) + HOUR_MS, changed)
 
     def _counted(self, day: str) -> list[int]:
         """Return the hours [epoch ms] of a day that have ended, have readings, or have been computed before."""

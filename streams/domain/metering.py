@@ -8,8 +8,6 @@ one by one; see `register`.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -17,14 +15,11 @@ import numpy as np
 from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS
 from streams.domain.hour import Bools, Ints, Rows
+from streams.domain.meter_table import MeterTable
 from streams.domain.register import SpanKind, spans_of
-from streams.domain.registry import EnterpriseView, MeterView
 from streams.domain.share import share
 
 OVER_RANGE = "over_range"
-
-# A register without a registered step is taken to be read once an hour.
-USUAL_STEP_MS = HOUR_MS
 
 _USABLE = np.zeros(256, bool)
 _USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
@@ -64,98 +59,6 @@ class Quantities:
     def any(self) -> bool:
         """Tell whether anything is known of the hour."""
         return bool(self.known.any())
-
-
-class Boundary(NamedTuple):
-    """The meters by which a carrier crosses an enterprise's boundary: places, and +1 input or -1 output."""
-
-    carrier: str
-    places: Ints
-    signs: Ints
-
-
-class MeterTable:
-    """The meters of one enterprise as columns; a meter's place is its index in `ids`."""
-
-    def __init__(self, view: EnterpriseView) -> None:
-        meters: tuple[MeterView, ...] = view.meters
-        self.view = view
-        self.meters = meters
-        self.ids = tuple(meter.id for meter in meters)
-        self.place = {meter.id: index for index, meter in enumerate(meters)}
-        self.register = np.array([meter.type == "register" for meter in meters], bool)
-        self.step_ms = np.array([meter.step_ms or USUAL_STEP_MS for meter in meters], np.int64)
-        self.end_stamped = np.array([meter.stamp == "end" for meter in meters], bool)
-        self.scale = np.array([meter.scale for meter in meters], np.int64)
-        self.from_ms = np.array([meter.from_ms for meter in meters], np.int64)
-        self.to_ms = np.array([meter.to_ms for meter in meters], np.int64)
-        self.factor = np.array([meter.multipliers[0].micro_per_count for meter in meters], np.int64)
-        self.any_register = bool(self.register.any())
-        self.all_register = bool(self.register.all())
-        self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
-        self.any_changing = bool(self.changing.any())
-        self.resolution = np.array([meter.resolution for meter in meters], np.int64)
-        self.exchanged = np.array([bool(meter.exchanges) for meter in meters], bool)
-        # As floats, since they are only compared with: what comes near is looked at exactly.
-        limit = [inf if meter.max_micro_per_h is None else meter.max_micro_per_h for meter in meters]
-        self.max_micro_per_h = np.array(limit, np.float64)
-        self.limited = np.isfinite(self.max_micro_per_h)
-        modulus = [inf if meter.modulus is None else meter.modulus for meter in meters]
-        self.modulus = np.array(modulus, np.float64)
-        self.any_limited = bool(self.limited.any())
-
-    @cached_property
-    def metric_names(self) -> tuple[tuple[str, ...], ...]:
-        """Return, by place, the metrics of a meter: its quantity, the estimated part, and its three times."""
-        return tuple(
-            (
-                f"qty.{meter.carrier}",
-                f"qty.{meter.carrier}.estimated",
-                f"time.expected.{meter.carrier}",
-                f"time.measured.{meter.carrier}",
-                f"time.estimated.{meter.carrier}",
-            )  # fmt: skip
-            for meter in self.meters
-        )
-
-    @cached_property
-    def hours_before(self) -> int:
-        """Return how many hours back a reading can stand whose interval reaches into an hour."""
-        return self._reach(~self.register & ~self.end_stamped)
-
-    @cached_property
-    def hours_after(self) -> int:
-        """Return how many hours ahead a reading can stand whose interval reaches back into an hour."""
-        return self._reach(~self.register & self.end_stamped)
-
-    def _reach(self, which: Bools) -> int:
-        return -(-int(self.step_ms[which].max()) // HOUR_MS) if which.any() else 0
-
-    @cached_property
-    def boundaries(self) -> tuple[Boundary, ...]:
-        """Return the boundary meters (roles input and output) by carrier, sorted."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for place, meter in enumerate(self.meters):
-            if meter.role != "sub":
-                found.setdefault(meter.carrier, []).append((place, 1 if meter.role == "input" else -1))
-        return tuple(
-            Boundary(carrier, np.array([p for p, _ in pairs], np.int64), np.array([s for _, s in pairs], np.int64))
-            for carrier, pairs in sorted(found.items())
-        )
-
-    def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
-        """Return for how long [ms] of a window each meter is in service, shape (meters,)."""
-        return np.maximum(np.minimum(self.to_ms, end_ms) - np.maximum(self.from_ms, start_ms), 0)
-
-    def factors(self, place: Ints, at_ms: Ints) -> Ints:
-        """Return the 1e-6 carrier units of one count of each meter at an instant, both of shape (rows,)."""
-        factor = self.factor[place]
-        if self.any_changing:
-            for row in np.flatnonzero(self.changing[place]).tolist():
-                for since, value in self.meters[int(place[row])].multipliers:
-                    if since <= at_ms[row]:
-                        factor[row] = value
-        return factor
 
 
 def usable(rows: Rows) -> Bools:

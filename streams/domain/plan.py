@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streams.domain.metering import MeterTable
+from streams.domain.meter_table import MeterTable
 from streams.domain.registry import IndicatorView, Snapshot
 from streams.domain.watching import Watcher, watchers
 

@@ -13,7 +13,7 @@ from schemas.windows import Window, children_of, window
 from streams.domain.account import MICRO_PER_MS, Metrics
 from streams.domain.block import Block
 from streams.domain.calendar import PROVISIONAL, latest_known, total, totals, windows_in
-from streams.domain.metering import MeterTable
+from streams.domain.meter_table import MeterTable
 
 EVERYTHING = "*"  # in the place of a metric: nothing had come of the window before
 

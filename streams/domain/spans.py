@@ -12,7 +12,8 @@ import numpy as np
 from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
 from streams.domain.hour import VOID, Rows
-from streams.domain.metering import MeterTable, Quantities, measure, register_spans
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import Quantities, measure, register_spans
 from streams.domain.register import SpanKind
 from streams.domain.share import share_one
 

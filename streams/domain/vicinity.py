@@ -13,7 +13,8 @@ import numpy as np
 from schemas.windows import HOUR_MS
 from streams.domain.edges import around, placed
 from streams.domain.hour import NO_ROWS, Ints, Rows, join
-from streams.domain.metering import MeterTable, in_order, register_spans, usable
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import in_order, register_spans, usable
 from streams.domain.register import MINUTE_MS
 from streams.domain.work import Work
 

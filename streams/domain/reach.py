@@ -1,0 +1,84 @@
+"""A reach is the hours whose quantities can be others once the readings of one hour are.
+
+A register's reading reaches as far as the spans that are others with it than without it; an interval's as its slot.
+"""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from schemas.windows import HOUR_MS
+from streams.domain import edges, vicinity
+from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join
+from streams.domain.meter_table import MeterTable
+from streams.domain.metering import in_order
+from streams.domain.work import Work
+
+
+def hours_reached(
+    work: Work,
+    table: MeterTable,
+    before: Hour | None,
+    after: Hour,
+    changed: Collection[str],
+    put: tuple[tuple[str, ...], Rows],
+) -> set[int]:
+    """Return the hours [epoch ms] that a change of one hour's readings reaches, that hour among them.
+
+    `after` stands in `work` already; `changed` are the ids of the meters whose readings are others; `put` are the ids
+    of meters and the rows that were put in.
+    """
+    start_ms = after.start_ms
+    found = {start_ms}
+    places = np.array(sorted(table.place[meter] for meter in changed if meter in table.place), np.int64)
+    registers = places[table.register[places]]
+    if len(registers):
+        plain, hours = _without_odd(work, table, before, after, registers)
+        early, late = _moved_edges(table, before, after, plain)
+        low = edges.reach_of(work, table, start_ms, early, after=False)
+        high = edges.reach_of(work, table, start_ms, late, after=True)
+        found.update(range(low, high + HOUR_MS, HOUR_MS), hours)
+    if len(registers) < len(places):
+        found.update(_slots(table, *put))
+    return found
+
+
+def _without_odd(
+    work: Work, table: MeterTable, before: Hour | None, after: Hour, registers: Ints
+) -> tuple[Ints, set[int]]:
+    """Return the registers that are not odd, and the hours in which the others have other spans than before."""
+    start_ms = after.start_ms
+    outside = edges.around_registers(work, table, start_ms)
+    rows = [NO_ROWS if each is None else edges.placed(table, each).rows for each in (before, after)]
+    odd = {place for own in rows for place in vicinity.odd(work, table, in_order(join([own, outside])))}
+    hours: set[int] = set()
+    for place in odd.intersection(registers.tolist()):
+        was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in rows)
+        hours |= vicinity.hours_moved(table, place, was, now)
+    return registers[~np.isin(registers, list(odd))] if odd else registers, hours
+
+
+def _moved_edges(table: MeterTable, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
+    """Return the registers whose first, and those whose last, valid reading in the hour is another than before."""
+    if before is None:
+        return registers, registers
+    old, new = edges.placed(table, before), edges.placed(table, after)
+    moved: list[Bools] = []
+    ends = (old.first[0], new.first[0]), (old.last[0], new.last[0])
+    for one, other in ((was[registers], now[registers]) for was, now in ends):
+        gone = (one < 0) != (other < 0)
+        if len(old.rows) and len(new.rows):
+            # Instant, value, quality and arrival; a row that is not there is compared as any, `gone` decides then.
+            gone |= (old.rows.columns[1:, one] != new.rows.columns[1:, other]).any(axis=0)
+        moved.append(gone)
+    return registers[moved[0]], registers[moved[1]]
+
+
+def _slots(table: MeterTable, meters: tuple[str, ...], rows: Rows) -> set[int]:
+    place = np.array([table.place.get(meter, -1) for meter in meters], np.int64)[rows.meter]
+    kept = (place >= 0) & ~table.register[place]
+    place, t = place[kept], rows.t[kept]
+    begin = np.where(table.end_stamped[place], t - table.step_ms[place], t)
+    first, last = begin // HOUR_MS, (begin + table.step_ms[place] - 1) // HOUR_MS
+    spans = set(zip(first.tolist(), last.tolist(), strict=True))
+    return {hour * HOUR_MS for low, high in spans for hour in range(low, high + 1)}
