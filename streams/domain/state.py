@@ -4,7 +4,9 @@ Keys begin with the enterprise's id, so everything of one enterprise stands toge
 from the others and kept on the local disk only: where a meter has readings, and the quantities of a day's hours.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import Protocol
 
 from schemas.windows import HOUR_MS
@@ -35,10 +37,11 @@ class OrderedMap(Protocol):
 
 
 class MemoryMap:
-    """An ordered map in memory, for replay and tests; linear in look-ups of neighbours."""
+    """An ordered map in memory, for scenarios and tests."""
 
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
+        self._keys: list[bytes] = []  # in order
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a key, None when there is none."""
@@ -46,23 +49,29 @@ class MemoryMap:
 
     def last_before(self, key: bytes, floor: bytes) -> bytes | None:
         """Return the greatest key in `[floor, key)`, None when there is none."""
-        return max((each for each in self.entries if floor <= each < key), default=None)
+        place = bisect_left(self._keys, key)
+        return self._keys[place - 1] if place and self._keys[place - 1] >= floor else None
 
     def first_from(self, key: bytes, ceiling: bytes) -> bytes | None:
         """Return the least key in `[key, ceiling)`, None when there is none."""
-        return min((each for each in self.entries if key <= each < ceiling), default=None)
+        place = bisect_left(self._keys, key)
+        return self._keys[place] if place < len(self._keys) and self._keys[place] < ceiling else None
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield all entries whose key begins with a prefix, in order."""
-        yield from sorted((key, value) for key, value in self.entries.items() if key.startswith(prefix))
+        first = bisect_left(self._keys, prefix)
+        keys = list(takewhile(lambda key: key.startswith(prefix), islice(self._keys, first, None)))
+        yield from ((key, self.entries[key]) for key in keys)
 
     def write(self, puts: dict[bytes, bytes | None]) -> None:
         """Put every entry; a value of None removes its key."""
         for key, value in puts.items():
-            if value is None:
-                self.entries.pop(key, None)
-            else:
+            if value is not None:
+                if key not in self.entries:
+                    insort(self._keys, key)
                 self.entries[key] = value
+            elif self.entries.pop(key, None) is not None:
+                del self._keys[bisect_left(self._keys, key)]
 
 
 def state_key(enterprise: str, kind: str, *rest: str) -> bytes:

@@ -247,8 +247,8 @@ def ends(revisions: Sequence[Revision]) -> dict[tuple[str, str, str], tuple[Any,
     }
 
 
-@pytest.mark.timeout(200)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(400)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(log=st.lists(messages(), max_size=12), data=st.data())
 def test_where_a_log_is_cut_into_steps_changes_neither_the_first_before_nor_the_last_after(
     log: list[bytes], data: st.DataObject
