@@ -33,7 +33,10 @@ def hours_reached(
     places = np.array(sorted(table.place[meter] for meter in changed if meter in table.place), np.int64)
     registers = places[table.register[places]]
     if len(registers):
-        plain, hours = _without_odd(work, table, before, after, registers)
+        # Where readings only came, whatever was odd before still is, but for what a highest rate said of a step.
+        only_more = before is None or len(after.rows) == len(before.rows) + len(put[1])
+        known = (after,) if only_more and not table.any_limited else (before, after)
+        plain, hours = _without_odd(work, table, before, after, known, registers)
         early, late = _moved_edges(table, before, after, plain)
         low = edges.reach_of(work, table, start_ms, early, after=False)
         high = edges.reach_of(work, table, start_ms, late, after=True)
@@ -44,18 +47,22 @@ def hours_reached(
 
 
 def _without_odd(
-    work: Work, table: MeterTable, before: Hour | None, after: Hour, registers: Ints
+    work: Work, table: MeterTable, before: Hour | None, after: Hour, known: tuple[Hour | None, ...], registers: Ints
 ) -> tuple[Ints, set[int]]:
-    """Return the registers that are not odd, and the hours in which the others have other spans than before."""
+    """Return the registers that are odd in none of the `known`, and the hours in which the others' spans are others."""
     start_ms = after.start_ms
     outside = edges.around_registers(work, table, start_ms)
-    rows = [NO_ROWS if each is None else edges.placed(table, each).rows for each in (before, after)]
-    odd = {place for own in rows for place in vicinity.odd(work, table, in_order(join([own, outside])))}
+    odd = {place for each in known for place in vicinity.odd(work, table, in_order(join([_own(table, each), outside])))}
     hours: set[int] = set()
+    rows = [_own(table, before), _own(table, after)] if odd else []
     for place in odd.intersection(registers.tolist()):
         was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in rows)
         hours |= vicinity.hours_moved(table, place, was, now)
     return registers[~np.isin(registers, list(odd))] if odd else registers, hours
+
+
+def _own(table: MeterTable, hour: Hour | None) -> Rows:
+    return NO_ROWS if hour is None else edges.placed(table, hour).rows
 
 
 def _moved_edges(table: MeterTable, before: Hour | None, after: Hour, registers: Ints) -> tuple[Ints, Ints]:
