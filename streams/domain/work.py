@@ -173,7 +173,9 @@ class Work:
         self._objects[self._stretch_key] = {**self._stretches(), meter: found}
 
     def _stretches(self) -> dict[str, Any]:
-        return self._objects.get(self._stretch_key) or self._cache.get(self._stretch_key) or {}
+        if self._stretch_key in self._objects:
+            return self._objects[self._stretch_key]
+        return self._cache.get(self._stretch_key) or {}
 
     def block(self, day: str) -> Block | None:
         """Return the block of a day, None when there is none."""
