@@ -155,6 +155,7 @@ def test_a_multiplier_that_changes_within_a_span_leaves_it_incomplete() -> None:
 
 Told = tuple[int, int]
 VALUES = st.lists(st.sampled_from((0, 0, 90, 100, 100, 100, 101, 102, 130, 400, 990, 5, 7)), min_size=2, max_size=24)
+CORRECTED = st.sampled_from((None, 0, 5, 100, 130))
 STEPS_MIN = st.lists(st.sampled_from((5, 15, 20, 60, 60, 90, 240)), min_size=24, max_size=24)
 SPECS = st.sampled_from(({}, {"max_rate_per_h": "100"}, ROLLING, {"tolerance": "10"}))
 
@@ -173,22 +174,38 @@ def expected_hours(view: MeterView, told: Sequence[Told]) -> dict[int, int]:
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=60, deadline=None)
-@given(values=VALUES, steps_min=STEPS_MIN, spec=SPECS, data=st.data())
+@settings(max_examples=80, deadline=None)
+@given(
+    values=VALUES,
+    steps_min=STEPS_MIN,
+    spec=SPECS,
+    corrections=st.lists(st.tuples(st.integers(0, 23), CORRECTED), max_size=4),
+    data=st.data(),
+)
 def test_hours_computed_one_by_one_in_any_order_are_those_of_all_readings_at_once(
-    values: list[int], steps_min: list[int], spec: dict[str, str], data: st.DataObject
+    values: list[int],
+    steps_min: list[int],
+    spec: dict[str, str],
+    corrections: list[tuple[int, int | None]],
+    data: st.DataObject,
 ) -> None:
     registered = documents(REGISTRY, meter("e01", "register", resolution="0.1", step="1h", **spec))
-    at_ms, told = START_MS, []
+    at_ms, rows = START_MS, []
     for value, minutes in zip(values, steps_min, strict=False):
-        told.append((at_ms, value))
+        rows.append(("e01", at_ms, str(value), 0))
         at_ms += minutes * MINUTE_MS
+    kept: dict[int, int | None] = {row[1]: int(row[2]) for row in rows}
+    for revision, (place, corrected) in enumerate(corrections, 1):
+        instant_ms = rows[place % len(values)][1]
+        rows.append(("e01", instant_ms, None if corrected is None else str(corrected), revision))
+        kept[instant_ms] = corrected
+    told = sorted((instant_ms, value) for instant_ms, value in kept.items() if value is not None)
     stream = Stream(registered)
-    shuffled = data.draw(st.permutations(told))
+    shuffled = data.draw(st.one_of(st.just(rows), st.permutations(rows)))
     while shuffled:
         size = data.draw(st.integers(1, len(shuffled)))
         part, shuffled = shuffled[:size], shuffled[size:]
-        stream.readings(*(("e01", at, str(value)) for at, value in part))
+        stream.readings(*part)
     stream.step(tick(at_ms + HOUR_MS))
 
     view = Snapshot.build(1, registered).meters["meter/works.e01"]
