@@ -19,7 +19,7 @@ from services.http.streaming import StreamingServer
 from streams.stores.embedded import EmbeddedStore
 
 OPERATOR = "operator-token-of-this-test"
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)

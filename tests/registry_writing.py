@@ -67,7 +67,7 @@ async def write_set(settings: Settings, version: int, raws: Iterable[Raw], *, co
         bootstrap_servers=settings.kafka, transactional_id=f"{settings.topic_prefix}registry", acks="all"
     )
     every = list(raws)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(200):
         await producer.start()
         try:
             await producer.begin_transaction()

@@ -24,7 +24,7 @@ def rows_from(first: int, count: int) -> list[tuple[str, int, str]]:
 
 def ends_for_lack_of_room(installation: Installation, folder: Path) -> None:
     name = installation.start("worker", before=FULL)
-    assert installation.processes.wait(name, limit_s=60) == 1
+    assert installation.processes.wait(name, limit_s=200) == 1
     (line,) = (line for line in installation.log(name).splitlines() if "stops on purpose" in line)
     assert f"local state {folder} cannot be" in line
     assert "free the disk" in line

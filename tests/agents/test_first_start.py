@@ -78,7 +78,7 @@ def ends_of_a_first_step_at(
     async def step() -> None:
         partition = Partition(settings, 1)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 value = backlog("works")[offset][1]
                 await partition.opening
                 record = Record("readings", 1, offset, 0, value)

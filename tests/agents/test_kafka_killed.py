@@ -75,7 +75,7 @@ class Sender(threading.Thread):
         return 4 * (100 * (self._number + 1) + hour % 97)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_was_accepted_while_kafka_was_killed_counts_once_up_to_the_county(tmp_path: Path) -> None:
     with LocalKafka.start(tmp_path / "kafka") as own, Processes(tmp_path / "logs") as processes:
         settings = Settings(kafka=own.bootstrap, topic_prefix="k.", partitions=2, data=tmp_path, session_timeout_s=3.0)
@@ -94,7 +94,7 @@ def test_what_was_accepted_while_kafka_was_killed_counts_once_up_to_the_county(t
         time.sleep(3)
         own.restart()
         before = [each.accepted for each in senders]
-        until(lambda: all(each.accepted > one + 5 for each, one in zip(senders, before, strict=True)), 60, "batches")
+        until(lambda: all(each.accepted > one + 5 for each, one in zip(senders, before, strict=True)), what="batches")
         for each in senders:
             each.end()
         installation.wait_done()

@@ -39,7 +39,7 @@ def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
         yield kafka
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_killed_anywhere_under_load_the_city_loses_and_doubles_nothing(own_kafka: LocalKafka, tmp_path: Path) -> None:
     deeds = Deeds()
     with Processes(tmp_path / "logs") as processes:

@@ -55,7 +55,7 @@ def test_an_idle_worker_is_ready_and_a_stalled_one_says_which_partition_stands_w
 
     hold.touch()
     send(settings, [("works", message(batch([("e01", f"{DAY}T08:30", "2")])))])
-    reason = until(lambda: installation.ready("worker")[1].get("reason", ""), 20, "the reason")
+    reason = until(lambda: installation.ready("worker")[1].get("reason", ""), what="the reason")
     assert reason.startswith(f"partition 1 of {settings.topic(READINGS)} is stalled: at 1 of 2 for ")
     ready, details = installation.ready("worker")
     assert not ready
@@ -67,9 +67,9 @@ def test_an_idle_worker_is_ready_and_a_stalled_one_says_which_partition_stands_w
         lag = [found.get(f'qingyu_worker_lag_messages{{partition="{number}"}}') for number in (0, 1)]
         return stalled == [0, 1] and lag == [0, 1]
 
-    until(told, 10, "the metrics")
+    until(told, what="the metrics")
     hold.unlink()
-    installation.wait_ready("worker", limit_s=15)
+    installation.wait_ready("worker")
     installation.wait_done()
     assert value_of(totals(settings), "qty.electricity", DAY, "enterprise/works") == 3
     assert installation.processes.endings("worker") == ()
@@ -85,9 +85,9 @@ async def _hang(settings: Settings, installation: Installation) -> None:
         await producer.begin_transaction()
         document = empty_document("enterprise/works", window(DAY))
         await producer.send_and_wait(settings.topic(TOTALS), encode(document), f"enterprise/works|{DAY}".encode(), 1)
-        reason = until(lambda: installation.ready("territory")[1].get("reason", ""), 20, "the reason")
+        reason = until(lambda: installation.ready("territory")[1].get("reason", ""), what="the reason")
         assert reason.startswith(f"partition 1 of {settings.topic(TOTALS)} is stalled: at ")
-        until(lambda: metrics(installation, "territory").get("qingyu_territory_stalled") == 1, 10, "the metrics")
+        until(lambda: metrics(installation, "territory").get("qingyu_territory_stalled") == 1, what="the metrics")
         await producer.abort_transaction()
     finally:
         await producer.stop()
@@ -103,5 +103,5 @@ def test_an_idle_territory_is_ready_and_a_stalled_one_says_which_partition_stand
     assert ready
     assert {each["state"] for each in details["partitions"].values()} == {"idle"}
     run(_hang(settings, installation))
-    installation.wait_ready("territory", limit_s=15)
+    installation.wait_ready("territory")
     assert installation.processes.endings("territory") == ()

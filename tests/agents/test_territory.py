@@ -112,7 +112,7 @@ def written(settings: Settings, year: int = 2018) -> dict[str, Any]:
 
 
 def wait_for(installation: Installation, wanted: Mapping[str, Any], year: int = 2018) -> None:
-    until(lambda: written(installation.settings, year) == wanted, 40, "the totals", 0.2)
+    until(lambda: written(installation.settings, year) == wanted, what="the totals", every_s=0.2)
 
 
 def of_territories(settings: Settings) -> dict[str, list[Found]]:
@@ -168,12 +168,12 @@ def test_what_was_reported_and_written_stays_after_sigkill_and_is_not_repeated(s
     def output() -> int | None:
         return totals(settings)["county/east|2020-06"].own["2020-06"].values.get("output.steel")
 
-    until(lambda: output() == 5_000_000, 20, "the reported value")
+    until(lambda: output() == 5_000_000, what="the reported value")
     settle(shared)
     before = of_territories(settings)
     assert before["alarm.events"]
     shared.processes.kill(NAME)
-    shared.processes.wait(NAME, limit_s=10)
+    shared.processes.wait(NAME, limit_s=200)
     shared.processes.restart(NAME)
     settle(shared)
     assert of_territories(settings) == before
@@ -192,7 +192,7 @@ def test_a_switch_of_the_registry_moves_an_enterprise(settings: Settings, instal
         stands = written(settings)
         return all(stands.get(key) == value for key, value in wanted.items())
 
-    until(moved, 30, f"the move; {installation.log(NAME)[-2000:]}", 0.2)
+    until(moved, what=f"the move; {installation.log(NAME)[-2000:]}", every_s=0.2)
     old = totals(settings)[f"park/old|{DAY}"]
     assert old.metrics["qty.electricity"][10] == 10_000_000, "only the mover is left"
 
@@ -218,7 +218,7 @@ def killed(
             installations[place] = stack.enter_context(processes_of(settings, folder))
             installations[place].start(NAME, restart_on=(), QINGYU_FAILPOINT=f"territory.{place}")
         for place, each in installations.items():
-            assert each.processes.wait(NAME, limit_s=60) == KILLED
+            assert each.processes.wait(NAME, limit_s=200) == KILLED
             # The next process aborts what was left open, so until then nobody may be kept waiting for it here.
             found[place] = each, read(each.settings, TOTALS, committed=True)
             each.start(NAME, "next")
@@ -237,7 +237,7 @@ def test_killed_in_a_round_it_leaves_all_of_it_or_nothing(
     # After the commit all is there; whether readers see it already is a matter of moments.
     if place != "after-commit":
         assert not any(each.key.startswith((b"county", b"park")) for each in seen)
-    until(lambda: written(settings) == expected(day_of(200)), 40, "the totals", 0.3)
+    until(lambda: written(settings) == expected(day_of(200)), what="the totals", every_s=0.3)
     found = of_territories(settings)
     keys = [(each.key, each.value) for each in found["totals"]]
     assert len(keys) == len({key for key, _ in keys}), "each document was written once"
@@ -257,7 +257,7 @@ def test_two_processes_of_a_shard_refuse_to_work_until_one_is_gone(
         ready, details = installation.ready(name)
         return not ready and "1 of 2 partitions" in details.get("reason", "")
 
-    until(lambda: refuses(NAME) and refuses("second"), 40, "both refuse")
+    until(lambda: refuses(NAME) and refuses("second"), what="both refuse")
     write(settings, day_of(10))
     time.sleep(1.5)
     assert written(settings) == {}

@@ -30,7 +30,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 def ended_with(installation: Installation, role: str) -> tuple[int, str]:
     """Return the exit status of a process and the errors it told."""
-    status = installation.processes.wait(role, limit_s=40)
+    status = installation.processes.wait(role, limit_s=200)
     log = installation.log(role)
     assert "Traceback" not in log
     return status, "\n".join(line for line in log.splitlines() if line.startswith("error: "))
@@ -48,7 +48,9 @@ def test_without_kafka_it_waits_says_so_now_and_then_and_ends_when_told(tmp_path
         return details.get("reason", "")
 
     for role in ROLES:
-        until(lambda role=role: f"Kafka at {address} (QINGYU_KAFKA) does not answer" in refuses(role), 30, "the reason")
+        until(
+            lambda role=role: f"Kafka at {address} (QINGYU_KAFKA) does not answer" in refuses(role), what="the reason"
+        )
     time.sleep(3)
     for role in ROLES:
         began = time.monotonic()
@@ -99,6 +101,6 @@ def test_a_topic_that_is_made_a_moment_later_is_waited_for(
         admin.delete_topics([name])
         installation = Installation(settings, tmp_path, processes)
         installation.start("worker")
-        until(lambda: f"no topic {name}" in installation.ready("worker")[1].get("reason", ""), 30, "the reason")
+        until(lambda: f"no topic {name}" in installation.ready("worker")[1].get("reason", ""), what="the reason")
         admin.create_topics([NewTopic(name, 2, 1)])
     installation.wait_ready("worker")

@@ -41,7 +41,7 @@ def committed(settings: Settings, topic: Topic) -> list[tuple[bytes, bytes]]:
         consumer.seek_to_beginning(partition)
         end = consumer.end_offsets([partition])[partition]
         found = []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while consumer.position(partition) < end:
             assert time.monotonic() < deadline
             found += [(one.key, one.value) for one in consumer.poll(timeout_ms=200).get(partition, ())]
@@ -163,14 +163,14 @@ def test_of_two_sets_from_one_base_one_is_written_and_the_other_told(api: Runnin
     at_once = threading.Barrier(2)
 
     def send(ids: list[str]) -> None:
-        at_once.wait(10)
+        at_once.wait(120)
         answers.append(api.put([enterprise(id_) for id_ in ids], base=0))
 
     threads = [threading.Thread(target=send, args=(ids,)) for ids in names]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     moved = next(answer for answer in answers if answer.status_code == 409)
@@ -218,19 +218,19 @@ def dying_api(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]
         yield f"http://127.0.0.1:{int(process.stdout.readline())}", process
     finally:
         process.kill()
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
 
 
 def test_an_api_killed_before_the_commit_leaves_nothing(
     settings: Settings, dying_api: tuple[str, subprocess.Popen[bytes]]
 ) -> None:
     url, process = dying_api
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=30) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {OPERATOR}"}, timeout=120) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.05)
         with pytest.raises(httpx.TransportError):
             client.post("/v1/registry", json={"base": 0, "documents": [enterprise("a")]})
-    assert process.wait(10) == -signal.SIGKILL
+    assert process.wait(120) == -signal.SIGKILL
     assert committed(settings, REGISTRY) == []
 
     with running_api(settings) as api:

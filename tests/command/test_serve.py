@@ -44,11 +44,11 @@ def serving(kafka: LocalKafka | ForeignKafka, prefix: str, tmp_path: Path) -> It
         yield process, f"http://127.0.0.1:{port}", log
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(120)
 
 
 def until_ready(url: str) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         try:
             if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
@@ -70,7 +70,7 @@ def test_it_serves_until_it_is_told_to_stop(serving: Serving, number: signal.Sig
 
     process.send_signal(number)
 
-    assert process.wait(30) == 0, log.read_text()
+    assert process.wait(120) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     assert "registry set written" in {line["event"] for line in lines}
@@ -84,7 +84,7 @@ def test_a_port_that_is_taken_ends_it_with_one() -> None:
             env=os.environ | {"QINGYU_API_PORT": port, "QINGYU_KAFKA": "127.0.0.1:9"},
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=200,
         )
 
     assert ended.returncode == 1

@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "chromium is not on PATH; Debian: apt-get install chromium"
     quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-sync", "--disable-dev-shm-usage", *quiet]
@@ -81,7 +81,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
             [{"name": name, "value": value, "url": api.url} for name, value in cookies.items() if value]
         )
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("request", lambda asked: None if asked.url.startswith(api.url) else said.append(f"asked {asked.url}"))
         if quiet:
             page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))

@@ -12,7 +12,7 @@ from tests.console.city import CITY, COUNTY, METER, OTHER_COUNTY, QUIET_METER, S
 
 def look(board: RunningApi, path: str, token: str | None = OPERATOR, **headers: str) -> httpx.Response:
     cookie = {"Cookie": f"qingyu_token={token}"} if token else {}
-    return httpx.get(board.url + path, headers=cookie | headers, timeout=20)
+    return httpx.get(board.url + path, headers=cookie | headers, timeout=120)
 
 
 @pytest.mark.parametrize(

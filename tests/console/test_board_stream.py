@@ -47,7 +47,7 @@ class Events:
 def stream(board: RunningApi, entity: str, since: str = "", token: str = OPERATOR, **headers: str) -> Iterator[Events]:
     headers = {"Cookie": f"qingyu_token={token}", **headers}
     address = f"{board.url}/board/live/{entity}?language=en&since={since}"
-    with httpx.Client(timeout=15) as client, client.stream("GET", address, headers=headers) as answer:
+    with httpx.Client(timeout=120) as client, client.stream("GET", address, headers=headers) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Events(answer)
@@ -60,7 +60,7 @@ def put_hour(board: RunningApi, entity: str, value: float, hour: int = 14) -> No
 def loaded(board: RunningApi, entity: str) -> str:
     """Return the mark that whoever loads a page in English has seen."""
     headers = {"Cookie": f"qingyu_token={OPERATOR}; qingyu_language=en"}
-    page = httpx.get(f"{board.url}/board/{entity}", headers=headers, timeout=15).text
+    page = httpx.get(f"{board.url}/board/{entity}", headers=headers, timeout=120).text
     return page.partition('data-since="')[2].partition('"')[0]
 
 
@@ -130,7 +130,7 @@ def test_one_reading_of_the_store_serves_all_watchers_and_ends_with_the_last(boa
     with stream(board, CITY) as first, stream(board, CITY) as second:
         assert first.change()[1] == second.change()[1]
         assert feeds.of(CITY).watchers == 2
-    until(lambda: feeds.of(CITY).watchers == 0, 10, "the watchers to be gone")
+    until(lambda: feeds.of(CITY).watchers == 0, what="the watchers to be gone")
 
 
 def test_a_page_on_which_nothing_changes_leaves_the_store_alone(

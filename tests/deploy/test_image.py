@@ -127,7 +127,7 @@ def test_its_health_check_tells_a_process_that_answers_from_one_that_does_not() 
     assert healthy.main([]) == healthy.main(["0"]) == healthy.main(["http://x"]) == 2
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_its_build_installs_runs_without_the_sources(tmp_path: Path) -> None:
     """The build's own command into a folder of its own: dependencies from uv's cache, the project as a wheel."""
     uv = os.environ.get("UV") or _program("uv")

@@ -22,7 +22,7 @@ def python(code: str) -> list[str]:
 SLEEP = python("print('up', flush=True); time.sleep(60)")
 
 
-def until(holds: Callable[[], object], *, limit_s: float = 10.0) -> None:
+def until(holds: Callable[[], object], *, limit_s: float = 120.0) -> None:
     """Return when something holds; fail when it does not in time."""
     deadline_s = time.monotonic() + limit_s
     while not holds():
@@ -42,7 +42,7 @@ def test_output_and_errors_go_to_the_log_of_the_process(tmp_path: Path) -> None:
     with Processes(tmp_path, env={"SET": "a"}) as processes:
         code = "print(os.environ['SET'] + os.environ['OWN'], flush=True); print('bad', file=sys.stderr)"
         processes.start("one", python(code), env={"OWN": "b"})
-        assert processes.wait("one", limit_s=10) == 0
+        assert processes.wait("one", limit_s=200) == 0
         assert processes.log("one").read_text() == "ab\nbad\n"
 
 
@@ -61,7 +61,7 @@ def test_a_process_that_ends_with_75_is_started_again_after_waits_that_double(tm
 def test_a_process_that_ends_with_another_status_stays_ended(tmp_path: Path, status: int) -> None:
     with Processes(tmp_path, first_wait_s=0.01) as processes:
         processes.start("one", python(f"sys.exit({status})"))
-        assert processes.wait("one", limit_s=10) == status
+        assert processes.wait("one", limit_s=200) == status
         time.sleep(0.3)
         assert processes.restarts("one") == 0
         assert processes.endings("one") == (status,)

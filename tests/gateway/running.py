@@ -85,7 +85,7 @@ def topic_values(settings: Settings, topic: Topic) -> list[tuple[int, bytes | No
         consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
         partitions = [TopicPartition(settings.topic(topic), n) for n in range(settings.partitions)]
         found: list[tuple[int, bytes | None, bytes]] = []
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             await consumer.start()
             try:
                 consumer.assign(partitions)

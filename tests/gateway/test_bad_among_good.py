@@ -73,7 +73,7 @@ def send_unusable(gateway: Gateway) -> None:
             assert (answer.json()["accepted"], [one["code"] for one in answer.json()["rejected"]]) == (0, [code])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_bad_bodies_and_batches_at_the_same_time_cost_no_good_reading(gateway: Gateway, settings: Settings) -> None:
     with ThreadPoolExecutor(GOOD_SENDERS + 2) as pool:
         good = [pool.submit(send_good, gateway, sender) for sender in range(GOOD_SENDERS)]

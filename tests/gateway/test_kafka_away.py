@@ -80,7 +80,7 @@ def _while_sending(own: LocalKafka, settings: Settings, kills: int, pause_s: flo
     return senders
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_whatever_was_accepted_is_there_after_kafka_was_killed_under_load(tmp_path: Path) -> None:
     with LocalKafka.start(tmp_path) as own:
         settings = Settings(

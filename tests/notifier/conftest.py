@@ -32,7 +32,7 @@ from tests.sink.conftest import send
 
 SECRET = "under-the-bridge"
 SECRETS = {"QINGYU_SECRET_HOOK": SECRET}
-LIMIT_S = 60.0
+LIMIT_S = 200.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def nursery(environment: dict[str, str], log: IO[bytes]) -> Iterator[Callable[[s
             asked.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_whatever_is_killed_everything_is_told_and_repeats_carry_the_same_key(
     kafka: LocalKafka | ForeignKafka, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from tests.provision.fake_grafana import ADMIN, FakeGrafana
 
 @pytest.fixture
 def port(grafana: FakeGrafana) -> Iterator[GrafanaPort]:
-    with GrafanaPort(grafana.address, ADMIN, limit_s=10.0) as found:
+    with GrafanaPort(grafana.address, ADMIN, limit_s=200.0) as found:
         yield found
 
 

@@ -21,7 +21,7 @@ from services.simulator.demo import main
 ROOT = Path(__file__).parents[2]
 # A minute on an idle machine of two cores; this one may be busy with other tests.
 LIVE_LIMIT_S = 240.0
-END_LIMIT_S = 40.0
+END_LIMIT_S = 120.0
 MARK = "QINGYU_TEST_MARK"
 
 
@@ -61,7 +61,7 @@ def demo(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathFact
         process.wait(END_LIMIT_S)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_city_is_live(demo: RunningDemo):
     figures = re.compile(r"city/bazhong: hour [\d.,-]+ kgce, today [\d.,-]+ kgce, month [\d.,-]+ tce, [\d.,-]+ tCO2")
     demo.wait("live city", lambda: figures.search(demo.output) is not None, LIVE_LIMIT_S)
@@ -71,21 +71,21 @@ def test_the_city_is_live(demo: RunningDemo):
     assert "refused=0" in head
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_enterprises_of_several_kinds_show_an_intensity_against_their_limit(demo: RunningDemo):
     for said in ("2018-01: 81.7 kgce/t, above advanced 80", "2018-01: 1.39 kWh/kWh, above access 1.35"):
         demo.wait(said, lambda said=said: said in demo.output, LIVE_LIMIT_S)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_alarms_fire_and_end_within_a_day(demo: RunningDemo):
     limit = "firing    clinker-limit limit enterprise/nj-cement 2018-01"
     demo.wait("limit", lambda: limit in demo.output, LIVE_LIMIT_S)
     ended = re.compile(r"ok +(compressor-peak enterprise/bz-chemicals|hourly-peak enterprise/bz-steel) 2018-02")
-    demo.wait("end of a peak", lambda: ended.search(demo.output) is not None, 60.0)
+    demo.wait("end of a peak", lambda: ended.search(demo.output) is not None, LIVE_LIMIT_S)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_alarm_arrives_in_the_postbox_by_mail_and_by_a_signed_webhook(demo: RunningDemo):
     demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
     told = re.search(r"# mails and webhooks: (\S+)", (demo.folder / "var" / "demo.env").read_text())
@@ -100,7 +100,7 @@ def test_an_alarm_arrives_in_the_postbox_by_mail_and_by_a_signed_webhook(demo: R
     demo.wait("mail about the compressors", arrived, LIVE_LIMIT_S)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_board_opens_by_the_address_that_is_shown(demo: RunningDemo):
     demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
     found = re.search(r"# board: (\S+)/login#token=(\S+)", (demo.folder / "var" / "demo.env").read_text())
@@ -112,19 +112,19 @@ def test_the_board_opens_by_the_address_that_is_shown(demo: RunningDemo):
     assert "巴中" in shown.text or "Bazhong" in shown.text
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_first_reading_of_the_readme_comes_back_as_printed(demo: RunningDemo):
     demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = _block(text, "first reading", "sh")
     printed = [json.loads(line) for line in _block(text, "first answer", "json").splitlines()]
-    done = subprocess.run(["sh", "-e", "-c", commands], cwd=demo.folder, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["sh", "-e", "-c", commands], cwd=demo.folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()[-2:]]
     assert said == printed
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_ctrl_c_ends_it_and_leaves_nothing(demo: RunningDemo):
     demo.wait("addresses", (demo.folder / "var" / "demo.env").exists, LIVE_LIMIT_S)
     assert len(_processes(demo.mark)) > 5
@@ -151,7 +151,7 @@ def test_a_wrong_option_ends_with_status_2(option: tuple[str, ...]):
 
 def _run(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "services.simulator.demo", *options]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
 
 
 def _block(text: str, name: str, language: str) -> str:

@@ -54,7 +54,7 @@ def rebuild(settings: Settings, *options: str) -> subprocess.CompletedProcess[st
         },
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
     )
 
@@ -85,7 +85,7 @@ class SinkProcess:
         """SIGKILL, wherever it is."""
         self.end(signal.SIGKILL)
 
-    def wait_killed(self, limit_s: float = 90) -> None:
+    def wait_killed(self, limit_s: float = 200) -> None:
         assert self.process is not None
         assert self.process.wait(limit_s) == -signal.SIGKILL, self._log.read_text()
         self.process = None
@@ -114,7 +114,7 @@ class SinkProcess:
         return self._log.read_text()
 
 
-def until(found: Callable[[], Any], limit_s: float = 90) -> Any:
+def until(found: Callable[[], Any], limit_s: float = 200) -> Any:
     """Return what `found` returns as soon as it is true."""
     end = time.monotonic() + limit_s
     while not (result := found()):
@@ -130,7 +130,7 @@ def send(
 
     async def run() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all", transactional_id=transaction)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             await producer.start()
             try:
                 if transaction:

@@ -50,7 +50,7 @@ def test_a_reader_in_another_process_sees_whole_steps_only_while_they_are_writte
         for value in range(1, 200):
             store.write(step(float(value)))
         store.write(step(-1.0))
-        output, _ = reader.communicate(timeout=30)
+        output, _ = reader.communicate(timeout=120)
     assert reader.returncode == 0
     assert int(output) > 2
     store.close()

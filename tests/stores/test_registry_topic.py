@@ -114,7 +114,7 @@ def test_a_version_that_does_not_come_is_told_in_time(settings: Settings) -> Non
     asyncio.run(story())
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_follower_outlives_a_killed_kafka(tmp_path: Path) -> None:
     async def story(own: LocalKafka, settings: Settings) -> None:
         await write_set(settings, 1, STEEL_SET)

@@ -21,19 +21,20 @@ from services.clock import Clock
 from services.ticker import Ticker
 from services.topics import apply_topics
 from tests.registry_writing import STEEL, documents, write_set
+from tests.running import LIMIT_S
 
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
     partitions = [TopicPartition(settings.topic(READINGS), n) for n in range(settings.partitions)]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         await consumer.start()
-        try:
-            consumer.assign([*partitions, TopicPartition(settings.topic(ENGINE), 0)])
-            yield consumer
-        finally:
-            await consumer.stop()
+    try:
+        consumer.assign([*partitions, TopicPartition(settings.topic(ENGINE), 0)])
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 @asynccontextmanager
@@ -44,13 +45,13 @@ async def ticking(settings: Settings, clock: Clock) -> AsyncIterator[Ticker]:
         yield ticker
     finally:
         stop.set()
-        await asyncio.wait_for(task, 40)
+        await asyncio.wait_for(task, LIMIT_S)
 
 
 async def collect(settings: Settings, consumer: AIOKafkaConsumer, rounds: int) -> dict[int, list[Readings]]:
     """Return the ticks of each partition when all have `rounds` of them."""
     found: dict[int, list[Readings]] = {n: [] for n in range(settings.partitions)}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         while min(map(len, found.values())) < rounds:
             for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                 if partition.topic == settings.topic(READINGS):
@@ -88,7 +89,7 @@ def test_a_heartbeat_goes_with_each_tick(kafka: LocalKafka, prefix: str) -> None
     apply_topics(settings)
 
     async def story() -> None:
-        async with ticking(settings, Clock()), reading(settings) as consumer, asyncio.timeout(30):
+        async with ticking(settings, Clock()), reading(settings) as consumer, asyncio.timeout(LIMIT_S):
             while True:
                 found = await consumer.getmany(TopicPartition(settings.topic(ENGINE), 0), timeout_ms=200)
                 for records in found.values():
@@ -111,7 +112,7 @@ def test_without_kafka_a_ticker_waits_and_is_not_ready() -> None:
     asyncio.run(story())
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_ticker_outlives_a_killed_kafka(tmp_path: Path) -> None:
     async def story(own: LocalKafka, settings: Settings) -> None:
         async with ticking(settings, Clock()), reading(settings) as consumer:
@@ -120,7 +121,7 @@ def test_a_ticker_outlives_a_killed_kafka(tmp_path: Path) -> None:
             await asyncio.sleep(2)
             await asyncio.to_thread(own.restart)
             back_ms = Clock().now_ms()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LIMIT_S):
                 while True:
                     found = await collect(settings, consumer, 1)
                     if min((ticks[-1].tick or 0) for ticks in found.values()) > back_ms:
@@ -146,7 +147,7 @@ def test_a_served_ticker_ends_when_it_is_told(kafka: LocalKafka, prefix: str) ->
 
         asyncio.run(story())
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(LIMIT_S) == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(LIMIT_S)
