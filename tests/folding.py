@@ -33,11 +33,11 @@ from schemas.messages import (
 from schemas.windows import SHANGHAI, children_of, window, window_at
 from streams.domain.fold import Cursor, Effects, PartitionFold
 from streams.domain.hour import Hour
-from streams.domain.inputs import Record
 from streams.domain.packing import unpack
 from streams.domain.plan import Plans
 from streams.domain.registration import Accepted, register
 from streams.domain.registry import Snapshot
+from streams.domain.rehearsal import records_after
 from streams.domain.state import BLOCK, HOUR, PLACE, MemoryMap, OrderedMap
 from streams.stores.state import StateStore
 
@@ -197,16 +197,7 @@ class Stream:
 
     def step(self, *messages: bytes | Reported) -> Effects:
         """Make one step of messages and reported values."""
-        records: list[Record] = []
-        readings, reported = self.cursor.readings, self.cursor.reported
-        for each in messages:
-            if isinstance(each, Reported):
-                records.append(Record("reported", 0, reported, each.received, encode(each)))
-                reported += 1
-            else:
-                records.append(Record("readings", 0, readings, 0, each))
-                readings += 1
-        effects = self._fold.step(self.cursor, records)
+        effects = self._fold.step(self.cursor, records_after(self.cursor, messages))
         self.state.write({**effects.durable, **effects.local})
         self.cursor = effects.cursor
         self.rejected += effects.rejected

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from services.command.output import WRONG_USE, CommandError
+
 SUFFIXES = (".yaml", ".yml")
 _TAG = "tag:yaml.org,2002:"
 # The fast YAML reader recurses natively and has no limit of its own; a document nests a handful of levels.
@@ -39,6 +41,14 @@ class FileFault(NamedTuple):
     def __str__(self) -> str:
         place = " ".join(part for part in (self.document, self.path) if part)
         return f"{self.file}:{self.line}: {self.code}: {place + ': ' if place else ''}{self.message}"
+
+
+def faults_error(faults: Iterable[FileFault], so: str) -> CommandError:
+    """Return the error that tells all faults in the order of their files and lines, and what became of the command."""
+    ordered = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.path))
+    count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
+    body = {"errors": [fault._asdict() for fault in ordered]}
+    return CommandError(*map(str, ordered), f"{count}; {so}", status=WRONG_USE, body=body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from services.command.document_files import (
     FileFault,
     FilesError,
     check_documents,
+    faults_error,
     find_files,
     read_files,
 )
@@ -99,7 +100,7 @@ def _read(paths: Sequence[Path]) -> list[FileDocument]:
         raise CommandError(str(error), status=WRONG_USE) from error
     if faults:
         # What could not be read would be missed by the rest, so only what each document has by itself is told.
-        raise _refused([*faults, *check_documents(documents)])
+        raise faults_error([*faults, *check_documents(documents)], "nothing was written")
     return documents
 
 
@@ -109,7 +110,7 @@ def _send(client: Client, documents: Sequence[FileDocument], base: int, *, dry_r
         return client.post("/v1/registry", body, dry_run=dry_run)
     except ApiError as error:
         if error.code == "invalid_set":
-            raise _refused(_located(error.problem["errors"], documents)) from error
+            raise faults_error(_located(error.problem["errors"], documents), "nothing was written") from error
         raise
 
 
@@ -120,17 +121,6 @@ def _located(errors: Sequence[dict[str, Any]], documents: Sequence[FileDocument]
             yield FileFault("registry", 0, error["document"] or "", path, code, message)
         else:
             yield documents[error["index"]].fault(path, code, message)
-
-
-def _refused(faults: Sequence[FileFault] | Iterator[FileFault]) -> CommandError:
-    ordered = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.path))
-    count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
-    return CommandError(
-        *(str(fault) for fault in ordered),
-        f"{count}; nothing was written",
-        status=WRONG_USE,
-        body={"errors": [fault._asdict() for fault in ordered]},
-    )
 
 
 def _fields_changed(client: Client, key: str, document: FileDocument) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.command.document_files import FileFault, FilesError
+from services.command.document_files import FilesError, faults_error
 from services.command.output import FOUND, WRONG_USE, CommandError, JsonOption, complain, say, say_json
 
 if TYPE_CHECKING:
@@ -98,21 +98,10 @@ def _told(paths: Sequence[Path]) -> "list[tuple[Story, list[Chapter]]]":
         if first != story.page.file:
             faults.append(story.fault("scenario", "duplicate", f"{first} has this name too: each page has its own"))
     if faults:
-        raise _refused(faults)
+        raise faults_error(faults, "nothing was run")
     if not stories:
         raise CommandError("no file tells a story: `story` is missing or empty in all of them", status=WRONG_USE)
     return [(teller.story, teller.chapters) for teller in tellers]
-
-
-def _refused(faults: Sequence[FileFault]) -> CommandError:
-    ordered = sorted(faults, key=lambda fault: (fault.file, fault.line, fault.path))
-    count = "1 fault" if len(ordered) == 1 else f"{len(ordered)} faults"
-    return CommandError(
-        *(str(fault) for fault in ordered),
-        f"{count}; nothing was run",
-        status=WRONG_USE,
-        body={"errors": [fault._asdict() for fault in ordered]},
-    )
 
 
 def _say(results: "Sequence[tuple[Story, Result]]") -> None:

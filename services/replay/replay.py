@@ -33,6 +33,7 @@ from services.replay.topics import Records, Topics
 from streams.domain.comparison import Range, compare
 from streams.domain.fold import Cursor
 from streams.domain.inputs import Record
+from streams.domain.passing import HOLDERS
 from streams.domain.plan import Plans
 from streams.domain.points import points_of
 from streams.domain.registry import Snapshot
@@ -43,15 +44,6 @@ from streams.stores.series import Read, Store
 TERRITORY_S = 10.0
 STORE_S = 30.0
 LOOK_S = 0.5
-
-# The documents that points of a window come from.
-_HOLDERS: dict[WindowKind, tuple[WindowKind, ...]] = {
-    "hour": ("day",),
-    "day": ("day", "month"),
-    "month": ("month", "year"),
-    "quarter": ("year",),
-    "year": ("year",),
-}
 
 Against = Literal["totals", "store"]
 
@@ -200,7 +192,7 @@ class Replay:
         moving: dict[str, frozenset[str]] = {}
         for each in found:
             day = window(each.window)
-            for period in {window_at(day.start_ms, kind).name for kind in _HOLDERS[day.kind]}:
+            for period in {window_at(day.start_ms, kind).name for kind in HOLDERS[day.kind]}:
                 if period not in moving:
                     moving[period] = self._held.moving(f"{entity}|{period}".encode())
             if any(each.window in names for names in moving.values()):

@@ -45,7 +45,7 @@ def documents_of(before_ms: int, now_ms: int, graces: Mapping[WindowKind, int]) 
     for at in _hour_edges(before_ms, now_ms):
         day = window_at(at - 1, "day").name
         ended.update((day, day[:7], day[:4]))
-    for kind, holders in _HOLDERS.items():
+    for kind, holders in HOLDERS.items():
         for at in _hour_edges(before_ms - graces[kind], now_ms - graces[kind]):
             each = window_at(at - 1, kind)
             if each.end_ms == at:
@@ -53,8 +53,8 @@ def documents_of(before_ms: int, now_ms: int, graces: Mapping[WindowKind, int]) 
     return ended, settled
 
 
-# Whose documents say that a window has settled: the one of which it is a child, and its own.
-_HOLDERS: dict[WindowKind, tuple[WindowKind, ...]] = {
+# Whose documents speak for a window: the one of which it is a child, and its own.
+HOLDERS: dict[WindowKind, tuple[WindowKind, ...]] = {
     "hour": ("day",),
     "day": ("day", "month"),
     "month": ("month", "year"),

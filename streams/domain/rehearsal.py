@@ -31,6 +31,20 @@ from streams.domain.work import Output
 LONGEST_STEP_MS = 30 * DAY_MS
 
 
+def records_after(cursor: Cursor, messages: Iterable[bytes | Reported]) -> list[Record]:
+    """Return messages of topics `readings` (bytes) and `reported` as the records that come next after a cursor."""
+    readings, reported = cursor.readings, cursor.reported
+    records: list[Record] = []
+    for message in messages:
+        if isinstance(message, Reported):
+            records.append(Record("reported", 0, reported, message.received, encode(message)))
+            reported += 1
+        else:
+            records.append(Record("readings", 0, readings, 0, message))
+            readings += 1
+    return records
+
+
 class Rehearsal:
     """Everything that a stream of messages brings about under a registry that may change on the way.
 
@@ -59,16 +73,7 @@ class Rehearsal:
 
     def take(self, *messages: bytes | Reported) -> None:
         """Make one step of messages of topics `readings` (bytes) and `reported`."""
-        readings, reported = self._cursor.readings, self._cursor.reported
-        records: list[Record] = []
-        for message in messages:
-            if isinstance(message, Reported):
-                records.append(Record("reported", 0, reported, message.received, encode(message)))
-                reported += 1
-            else:
-                records.append(Record("readings", 0, readings, 0, message))
-                readings += 1
-        self._step(records)
+        self._step(records_after(self._cursor, messages))
 
     def tick(self, at_ms: int) -> None:
         """Let the time pass up to an instant [epoch ms], in ticks close enough that every hour is seen to end."""
