@@ -27,7 +27,7 @@ RULES = "/^${rule:regex}$/"
 
 
 def territory() -> dashboard.QueryVariable:
-    """Return the choice of a park, county, city, province or industry."""
+    """Return the choice of a park, county, city, province, industry or list."""
     return _variable("territory", "区域 Territory", tag_values(_MEMBER, "group"))
 
 

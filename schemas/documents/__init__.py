@@ -1,7 +1,7 @@
 """Documents: what the registry holds, one model for each kind, read strictly and all faults at once."""
 
-from schemas.documents.energy import Carrier, Coefficient, Factor, Product, Release
-from schemas.documents.enterprise import Enterprise, Key, Source
+from schemas.documents.energy import Carrier, Coefficient, Factor, Measurement, Product, Release
+from schemas.documents.enterprise import Enterprise, Key, Listed, Source
 from schemas.documents.envelope import API_VERSION, DatedId, DocumentKey, Entry, Name
 from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule, Select, Threshold, Tier
@@ -10,7 +10,7 @@ from schemas.documents.metric import Metric, MetricError, parse_metric
 from schemas.documents.notification import Channels, Mail, Recipient, Route, Scope, Webhook
 from schemas.documents.parse import KINDS, Document, Fault, canonical, faults_of, load_document, parse_document
 from schemas.documents.settings import Settings
-from schemas.documents.territory import City, County, Industry, Park, Province
+from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
 
 __all__ = [
     "API_VERSION",
@@ -25,6 +25,7 @@ __all__ = [
     "Document",
     "DocumentKey",
     "Enterprise",
+    "EnterpriseList",
     "Entry",
     "Exchange",
     "Factor",
@@ -33,7 +34,9 @@ __all__ = [
     "Industry",
     "Key",
     "Limit",
+    "Listed",
     "Mail",
+    "Measurement",
     "Meter",
     "Metric",
     "MetricError",

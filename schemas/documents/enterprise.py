@@ -1,21 +1,36 @@
 """An enterprise (企业) owns meters and belongs to territories; its sources send readings, its keys let people in."""
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from schemas.documents.envelope import DatedId, DatedIds, Envelope, Strict
-from schemas.documents.fields import Code, EntityText, Id, fault
+from schemas.documents.envelope import DatedIds, Entry, Envelope, Strict
+from schemas.documents.fields import Code, Day, EntityText, Id, fault
 from schemas.ids import TERRITORY_KINDS, parse_entity
 
 # One gateway process takes about ten thousand readings a second; a single collector may use a fifth of that.
 DEFAULT_RATE_LIMIT_PER_S = 2000
 
 
-def _distinct(lists: tuple[DatedId, ...]) -> tuple[DatedId, ...]:
-    # An enterprise may stand on many lists at once, so equal days are legal here; the same list twice is not.
-    if len({entry.id for entry in lists}) != len(lists):
-        raise fault("overlap", "a list is named twice: keep the entry with the earlier day")
+class Listed(Entry):
+    """A list that an enterprise stands on from a day on, until `to` or for good."""
+
+    id: Id
+    to: Day | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.to is not None and self.to <= self.from_:
+            raise fault("empty_range", f"to {self.to} is not after from {self.from_}")
+        return self
+
+
+def _apart(lists: tuple[Listed, ...]) -> tuple[Listed, ...]:
+    # An enterprise may stand on many lists at once, so equal days are legal here; on the same list twice is not.
+    for earlier, later in pairwise(sorted(lists, key=lambda each: (each.id, each.from_))):
+        if earlier.id == later.id and (earlier.to is None or earlier.to > later.from_):
+            raise fault("overlap", f"list {later.id} is named twice for {later.from_}: end the earlier entry with to")
     return lists
 
 
@@ -26,7 +41,7 @@ class EnterpriseSpec(Strict):
     industry: DatedIds = ()
     county: DatedIds = ()
     park: DatedIds = ()
-    lists: Annotated[tuple[DatedId, ...], AfterValidator(_distinct)] = ()
+    lists: Annotated[tuple[Listed, ...], AfterValidator(_apart)] = ()
 
 
 class Enterprise(Envelope):

@@ -13,7 +13,7 @@ from schemas.documents.metric import MetricText
 from schemas.ids import IdError, check_id, split_meter_id
 from schemas.windows import WINDOW_KINDS, WindowKind
 
-EntityKind = Literal["meter", "enterprise", "park", "county", "city", "province", "industry"]
+EntityKind = Literal["meter", "enterprise", "park", "county", "city", "province", "industry", "list"]
 Severity = Literal["info", "warning", "critical"]
 # From the mildest to the gravest.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

@@ -14,6 +14,7 @@ CO2_METRICS = ("co2.fuel", "co2.process", "co2.power", "co2.heat", "co2.total")
 _FIXED_UNIT = {**dict.fromkeys(ENERGY_METRICS, "kgce"), **dict.fromkeys(CO2_METRICS, "kgCO2")}
 _QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.estimated)?")
 _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
+_VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 FORMS = (
     "qty.CARRIER, qty.CARRIER.estimated, energy.cv, energy.eq, energy.cv.estimated, co2.fuel, co2.process, co2.power, "
@@ -50,6 +51,8 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, found[1], None, None)
     if found := _TIME.fullmatch(text):
         return Metric(text, found[1], None, "s")
+    if _VARIANT.fullmatch(text):
+        return Metric(text, None, None, "dimensionless")
     if found := _OUTPUT.fullmatch(text):
         return Metric(text, None, found[1], None)
     if text.startswith("ind."):

@@ -6,14 +6,14 @@ from typing import NamedTuple, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
-from schemas.documents.energy import Carrier, Product, Release
+from schemas.documents.energy import Carrier, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
 from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule
 from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
 from schemas.documents.settings import Settings
-from schemas.documents.territory import City, County, Industry, Park, Province
+from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
 
 Document = (
     Province
@@ -21,12 +21,14 @@ Document = (
     | County
     | Park
     | Industry
+    | EnterpriseList
     | Enterprise
     | Source
     | Meter
     | Exchange
     | Carrier
     | Release
+    | Measurement
     | Product
     | Indicator
     | Limit
@@ -43,12 +45,14 @@ KINDS: dict[str, type[Document]] = {
     "county": County,
     "park": Park,
     "industry": Industry,
+    "list": EnterpriseList,
     "enterprise": Enterprise,
     "source": Source,
     "meter": Meter,
     "exchange": Exchange,
     "carrier": Carrier,
     "release": Release,
+    "measurement": Measurement,
     "product": Product,
     "indicator": Indicator,
     "limit": Limit,

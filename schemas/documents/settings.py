@@ -1,11 +1,12 @@
 """Settings (参数) are the few numbers that hold for the whole installation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from schemas.documents.energy import Purpose
 from schemas.documents.envelope import Envelope, Strict
-from schemas.documents.fields import Duration, duration_ms, fault
+from schemas.documents.fields import Duration, Id, duration_ms, fault
 from schemas.windows import WindowKind
 
 
@@ -23,10 +24,25 @@ class Grace(Strict):
         return {"hour": hour, "day": day, "month": month, "quarter": month, "year": year}
 
 
+class ReportingYear(Strict):
+    """A reporting year (报告年度) and the release that all of it is valued with."""
+
+    year: Annotated[int, Field(ge=1992, le=2199)]
+    release: Id
+
+
+def _once(years: tuple[ReportingYear, ...]) -> tuple[ReportingYear, ...]:
+    if len({each.year for each in years}) != len(years):
+        raise fault("overlap", "a reporting year pins two releases: keep one")
+    return years
+
+
 class SettingsSpec(Strict):
-    """The grace of each window."""
+    """The grace of each window, what accounts are made for, and the releases that reporting years pin."""
 
     grace: Grace = Grace()
+    purpose: Purpose | None = None
+    reporting: Annotated[tuple[ReportingYear, ...], AfterValidator(_once)] = ()
 
 
 class Settings(Envelope):

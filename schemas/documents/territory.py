@@ -1,15 +1,17 @@
-"""A territory (区域) groups enterprises: province, city, county and park by place, industry by what they make."""
+"""A territory (区域) groups enterprises: by place (province, city, county, park), by what they make, or by a list."""
 
 from typing import Literal
 
+from schemas.documents.energy import GridRegion
 from schemas.documents.envelope import Envelope, Strict
-from schemas.documents.fields import Code, Id
+from schemas.documents.fields import Code, Id, Text
 
 
 class ProvinceSpec(Strict):
-    """The official code (GB/T 2260)."""
+    """The official code (GB/T 2260) and the regional grid that serves the province."""
 
     code: Code | None = None
+    grid: GridRegion | None = None
 
 
 class Province(Envelope):
@@ -73,3 +75,17 @@ class Industry(Envelope):
 
     kind: Literal["industry"]
     spec: IndustrySpec = IndustrySpec()
+
+
+class ListSpec(Strict):
+    """Who keeps the list, and the document that it stands in."""
+
+    code: Code | None = None
+    source: Text | None = None
+
+
+class EnterpriseList(Envelope):
+    """A list of enterprises (名单): key energy units, key emitters, public institutions."""
+
+    kind: Literal["list"]
+    spec: ListSpec = ListSpec()

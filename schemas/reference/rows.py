@@ -19,8 +19,19 @@ from schemas.reference.grid import GridFactors
 _UNIT_AMOUNT = {"10^4 Nm3": ("m3", 10_000)}
 
 
+class Parts(NamedTuple):
+    """What the carbon dioxide of a fuel is computed from: heating value [GJ/unit], carbon [tC/TJ], oxidation [%]."""
+
+    ncv_gj: Fraction
+    carbon_tc_per_tj: Decimal
+    oxidation_pct: Decimal
+
+
 class ReferenceRow(NamedTuple):
-    """A coefficient [kgce] or factor [kgCO2] for each `unit`; `date` is a day or a year, None when there is none."""
+    """A coefficient [kgce] or factor [kgCO2] for each `unit`; `date` is a day or a year, None when there is none.
+
+    Where a factor has `parts`, it is computed from them; `value` is then what the table prints, rounded.
+    """
 
     id: str
     quantity: Literal["kgce", "kgCO2"]
@@ -29,6 +40,7 @@ class ReferenceRow(NamedTuple):
     date: str | None
     confidence: Confidence
     sources: tuple[str, ...]
+    parts: Parts | None = None
 
     @property
     def reference_only(self) -> bool:
@@ -47,6 +59,11 @@ def coefficient_rows(table: EnergyCoefficients) -> Iterator[ReferenceRow]:
             date = day if one.edition is None or "2020" in one.edition else None
             id_ = f"{name}/secondary_energy/{one.id}"
             yield _kgce(id_, one.kgce_per_unit, one.unit, date, one.confidence, one.sources)
+        for value in one.series or ():
+            # The equivalent value of electricity is of a year: a row for each year that has one.
+            year = None if value.year is None else str(value.year)
+            id_ = f"{name}/secondary_energy/{one.id}/{year or 'undated-' + value.source.lower()}"
+            yield _kgce(id_, value.kgce_per_kwh, one.unit, year, one.confidence, (value.source,))
     for medium in table.energy_consumed_media:
         id_ = f"{name}/energy_consumed_media/{medium.id}"
         yield _kgce(id_, medium.kgce_per_unit, medium.unit, day, medium.confidence, medium.sources)
@@ -74,7 +91,8 @@ def factor_rows(table: EmissionFactors) -> Iterator[ReferenceRow]:
             unit, amount = _UNIT_AMOUNT.get(fuel.unit, (fuel.unit, 1))
             value = Fraction(fuel.tco2_per_unit) * 1000 / amount
             id_ = f"emission_factors/fuel_tables/{name}/{fuel.id}"
-            yield ReferenceRow(id_, "kgCO2", value, unit, None, fuel.confidence, fuel.sources)
+            parts = Parts(Fraction(fuel.ncv_gj_per_unit) / amount, fuel.carbon_tc_per_tj, fuel.oxidation_pct)
+            yield ReferenceRow(id_, "kgCO2", value, unit, None, fuel.confidence, fuel.sources, parts)
     for heat in table.purchased_heat:
         id_ = f"emission_factors/purchased_heat/{heat.id}"
         value = Fraction(heat.tco2_per_gj) * 1000

@@ -36,7 +36,7 @@ from services.console.tables import chart_unit
 from services.console.words import LANGUAGES, words
 from services.http.problem import Problem
 
-GROUPS = ("province", "city", "county", "park", "industry")
+GROUPS = ("province", "city", "county", "park", "industry", "list")
 _LONG = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 _SHORT = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
 _MEDIA = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".txt": "text/plain"}

@@ -15,13 +15,14 @@ import yaml
 from schemas.decimals import decimal_text
 from schemas.documents import Document, DocumentKey, canonical
 from schemas.windows import local_datetime, window
+from services.explain import wording
 from services.explain.asking import Explanation
 from services.explain.explaining import contribution
 from services.explain.facts import EnterpriseFacts, HourFacts, hours_of
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
 from streams.domain.membership import Membership
-from streams.domain.products import OF_ACCOUNT, products
+from streams.domain.products import OF_ACCOUNT, products, source_of
 from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, Reading, Span
 
@@ -33,12 +34,14 @@ SPANS = (
 HOURS = (
     "hour", "meter", "carrier", "role", "sign", "amount", "rest", "expected_s", "measured_s", "estimated_s", "counted",
 )  # fmt: skip
-ACCOUNT = ("hour", "metric", "carrier", "quantity", "scope", "coefficient", "exact", "rounded", "release", "source")
+ACCOUNT = (
+    "hour", "metric", "carrier", "quantity", "scope", "coefficient", "exact", "rounded", "release", "source", "variant",
+    "confidence",
+)  # fmt: skip
 INDICATOR = ("indicator", "numerator", "numerator_value", "denominator", "denominator_value", "factor", "value")
 REPORTED = ("metric", "period", "value", "unit", "rev", "reporter", "received")
 MEMBERS = ("entity", "metric", "window", "value")
 SUMS = "SHA256SUMS"
-_MICRO_DIGITS = 6
 
 
 def write_evidence(folder: Path, snapshot: Snapshot, explanation: Explanation) -> list[str]:
@@ -153,16 +156,20 @@ class _Writing:
     def _account(
         self, hour: str, metric: str, computed: HourFacts, lines: list[tuple[MeterView, int]]
     ) -> Iterator[Sequence[Any]]:
-        release = computed.release
+        valuation = computed.valuation
         if metric in OF_ACCOUNT:
-            if release is not None:
-                self._use("release", release.id)
-            for each in products(metric, computed.metrics, self._snapshot.carriers, release):
+            release = (valuation.id if valuation else None) or ""
+            if release:
+                self._use("release", release)
+            for each in products(metric, computed.metrics, self._snapshot.carriers, valuation):
+                row, worth = source_of(each), each.value
+                for id_ in row.measurements:
+                    self._use("measurement", id_)
                 yield (
                     hour, metric, each.carrier, _decimal(each.quantity), each.scope or "",
-                    "" if each.coefficient is None else decimal_text(each.coefficient, each.scale),
-                    "" if each.exact is None else decimal_text(each.exact, each.scale + _MICRO_DIGITS),
-                    _decimal(each.rounded), release.id if release else "", each.source or "",
+                    "" if worth is None else wording.worth(worth),
+                    "" if each.exact is None else wording.fraction(each.exact),
+                    _decimal(each.rounded), release, row.source, row.variant, row.confidence,
                 )  # fmt: skip
             return
         total = sum(
@@ -172,7 +179,20 @@ class _Writing:
         if any(
             computed.meters[meter.index].measured_ms + computed.meters[meter.index].estimated_ms for meter, _ in lines
         ) or metric.startswith("time."):
-            yield hour, metric, lines[0][0].carrier, decimal_text(total), "", "", "", decimal_text(total), "", ""
+            yield (
+                hour,
+                metric,
+                lines[0][0].carrier,
+                decimal_text(total),
+                "",
+                "",
+                "",
+                decimal_text(total),
+                "",
+                "",
+                "",
+                "",
+            )
 
     def _reported(self, facts: EnterpriseFacts, needed: list[str]) -> None:
         each = window(self._explanation.question.window)

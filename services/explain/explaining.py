@@ -11,9 +11,10 @@ from services.explain.tree import Node, text
 from streams.domain.comparison import Said
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of, part_of
-from streams.domain.products import Product, products
+from streams.domain.products import EQ, Product, products, source_of
 from streams.domain.registry import IndicatorView, MeterView, Snapshot
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
+from streams.domain.valuation import variants_of
 
 # So many children that need a word are shown one by one.
 SHOWN = 24
@@ -38,7 +39,9 @@ class Explainer:
         each = window(name)
         said = self.documents.fold(self.entity, metric, name)
         found = self._head(metric, name, said)
-        if metric.startswith("ind."):
+        if metric.startswith("variant."):
+            found.notes += [wording.VARIANTS[each] for each in variants_of(said.value or 0)]
+        elif metric.startswith("ind."):
             self._indicator(found, self.snapshot.indicators[metric[4:]], name)
         elif metric.startswith("output."):
             self._output(found, metric, each)
@@ -225,13 +228,13 @@ class EnterpriseExplainer(Explainer):
                 for line in self._facts.lines(carrier)
             ]
             return
-        release = facts.release
+        release = facts.valuation.id if facts.valuation is not None else None
         found.notes.append(
             "no release of coefficients is in force 无生效的系数发布"
             if release is None
-            else f"release of coefficients 系数发布: {release.id}; each product is rounded half-even, once 每项修约一次"
+            else f"release of coefficients 系数发布: {release}; each product is rounded half-even, once 每项修约一次"
         )
-        for each in products(metric, facts.metrics, self.snapshot.carriers, release):
+        for each in products(metric, facts.metrics, self.snapshot.carriers, facts.valuation):
             found.children.append(self._product(each, facts, hour))
 
     def _product(self, each: Product, facts: HourFacts, hour: Window) -> Node:
@@ -239,17 +242,20 @@ class EnterpriseExplainer(Explainer):
         own = self.snapshot.unit_of(f"qty.{each.carrier}")
         found = Node(f"{each.carrier}{f' ({each.scope})' if each.scope else ''}", wording.number(each.rounded), unit)
         quantity = wording.number(each.quantity)
-        if each.coefficient is None or each.exact is None:
-            found.notes.append(
-                f"{quantity} {own} has no coefficient in the release, so the whole has no value 缺少系数"
-            )
+        if each.value is None or each.exact is None:
+            what = "equivalent value 等价值" if each.metric.startswith(EQ) else "coefficient or factor 系数或因子"
+            found.notes.append(f"{quantity} {own} has no {what} in the release, so the whole has no value 缺少系数")
         else:
+            origin = source_of(each)
             found.notes += [
-                f"{quantity} {own} × {decimal_text(each.coefficient, each.scale)} {unit}/{own} = "
-                f"{decimal_text(each.exact, each.scale + 6)} exactly 精确值, "
-                f"rounded 修约 {wording.number(each.rounded)}",
-                f"source 来源: {each.source}",
+                f"{quantity} {own} × {wording.worth(each.value)} {unit}/{own} = "
+                f"{wording.fraction(each.exact)} exactly 精确值, rounded 修约 {wording.number(each.rounded)}",
+                f"source 来源: {origin.source}",
+                f"whose 归属: {wording.VARIANTS[origin.variant]}",
+                f"confidence 可信度: {origin.confidence or 'not said 未注明'}",
             ]
+            if origin.parts is not None:
+                found.notes.append(f"computed from 计算自: {origin.parts}")
         name = f"qty.{each.carrier}" + (_ESTIMATED if each.metric.endswith(_ESTIMATED) else "")
         found.children.append(self.node(name, hour.name))
         return found

@@ -13,8 +13,9 @@ from streams.domain.account import Metrics, account, quantities_of_carriers
 from streams.domain.comparison import Said
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
-from streams.domain.registry import MeterView, ReleaseView, Snapshot
+from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, meter_hours
+from streams.domain.valuation import Valuation
 from streams.domain.work import Cache, Work
 
 
@@ -27,12 +28,12 @@ class Line(NamedTuple):
 
 
 class HourFacts(NamedTuple):
-    """An hour as it is computed from the readings: its meters by place, its quantities, the release in force."""
+    """An hour as it is computed from the readings: its meters by place, its metrics, what its carriers are worth."""
 
     start_ms: int
     meters: list[MeterHour]
     metrics: Metrics
-    release: ReleaseView | None
+    valuation: Valuation | None
 
 
 class Documents:
@@ -59,6 +60,7 @@ class EnterpriseFacts:
         assert plan is not None
         self.snapshot = snapshot
         self.enterprise = enterprise
+        self._plan = plan
         self.table = plan.table
         self._store = held.store
         self._cache = Cache(1)
@@ -83,9 +85,9 @@ class EnterpriseFacts:
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
         meters, measured = meter_hours(self.table, start_ms, rows, odd)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
-        release = self.snapshot.release_at(start_ms)
-        metrics.update(account(metrics, self.snapshot.carriers, release))
-        return HourFacts(start_ms, meters, metrics, release)
+        valuation = self._plan.valuations.at(start_ms)
+        metrics.update(account(metrics, self.snapshot.carriers, valuation))
+        return HourFacts(start_ms, meters, metrics, valuation)
 
 
 def hours_of(name: str) -> list[Window]:

@@ -23,7 +23,9 @@ over the boundary. `counted` is `no` where nothing of the hour is known: then it
     "account.csv": """**account.csv** follows from hours.csv. For each hour and carrier: `quantity` = the sum of `sign x
 amount` over the meters of the carrier (of an estimated part: of the parts of kind `estimated`; of a time: of the
 seconds). Where there is a coefficient: `exact` = `quantity x coefficient`, and `rounded` is `exact` rounded
-half-even to six decimals, once. The coefficient is that of the release named, with its source (registry.yaml). A
+half-even to six decimals, once. The coefficient is that of the release named, or one that the enterprise measured
+(`variant` is `measured`, `province`, `grid` or `national`), with its source (registry.yaml); `..` at its end means that
+it goes on: it is heating value x carbon content x oxidation x 44/12 of the row in registry.yaml, not rounded. A
 row without `rounded` has no coefficient, and then its hour has no value.""",
     "reported.csv": """**reported.csv** holds the values that were reported for the window, or for its parts.""",
     "members.csv": """**members.csv** holds the value of each member of the territory. Where all of them are members

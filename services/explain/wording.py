@@ -5,6 +5,7 @@ from fractions import Fraction
 from schemas.decimals import decimal_text
 from schemas.windows import local_datetime
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
+from streams.domain.views import Exact
 
 ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表"}
 KINDS = {MEASURED: "measured 实测", ESTIMATED: "estimated 估算", MISSING: "missing 缺失"}
@@ -20,6 +21,12 @@ REASONS = {
     "possibly_turned": "so long that the register may have turned unseen 间隔过长，可能已翻转",
     "over_range": "larger than can be counted 超出可计范围",
 }
+VARIANTS = {
+    "measured": "measured by the enterprise 企业实测",
+    "province": "of the province 省级",
+    "grid": "of the regional grid 区域电网",
+    "national": "of the nation 全国缺省",
+}
 METRICS = {
     "qty": "quantity 实物量",
     "energy.cv": "coal equivalent by calorific value 当量值",
@@ -30,6 +37,7 @@ METRICS = {
     "co2.power": "emissions of purchased electricity 购入电力排放",
     "co2.heat": "emissions of purchased heat 购入热力排放",
     "co2.total": "all emissions 排放总量",
+    "variant": "whose coefficients and factors it stands on 系数因子来源",
     "time": "metered time 计量时间",
     "output": "output 产量",
     "ind": "indicator 指标",
@@ -72,3 +80,10 @@ def fraction(value: Fraction) -> str:
     whole, rest = divmod(abs(value.numerator) * 10**_PLACES, value.denominator)
     text = decimal_text(whole if value >= 0 else -whole, _PLACES)
     return text if not rest else f"{text[: text.index('.') + 13] if '.' in text else text}.."
+
+
+def worth(value: Exact) -> str:
+    """Return what a unit is worth as decimal text, exact where that ends, else cut off and marked so."""
+    if value.divisor == 1:
+        return decimal_text(value.numerator, value.scale)
+    return fraction(Fraction(value.numerator, value.denominator))

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from schemas.decimals import divide_half_even
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
-from streams.domain.registry import CarrierView, ReleaseView
+from streams.domain.registry import CarrierView
+from streams.domain.valuation import UNVALUED, Valuation
+from streams.domain.views import Exact
 
 Metrics = dict[str, int | None]
 
+CO2 = "co2"
 SCOPES = ("fuel", "process", "power", "heat")
 MICRO_PER_MS = 1000  # a millisecond in meter-seconds at 1e-6
 
@@ -40,11 +43,11 @@ def quantities_of_carriers(table: MeterTable, measured: Quantities, start_ms: in
     return metrics
 
 
-def account(metrics: Metrics, carriers: Mapping[str, CarrierView], release: ReleaseView | None) -> Metrics:
-    """Return `energy.*` and `co2.*` [1e-6 kgce, 1e-6 kgCO2] of one hour from its `qty.*`.
+def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Valuation | None) -> Metrics:
+    """Return `energy.*` and `co2.*` [1e-6 kgce, 1e-6 kgCO2] of one hour from its `qty.*`, and `variant.*` where needed.
 
-    An energy carrier that has a quantity but no coefficient (no factor) in the release makes that total unknown
-    (None), never smaller; one without a quantity is missing, which the time metrics tell.
+    An energy carrier that has a quantity but no coefficient (no factor) makes that total unknown (None), never smaller;
+    one without a quantity is missing, which the time metrics tell. What is no energy counts where it has a factor.
     """
     cv = _Sum()
     cv_estimated = _Sum()
@@ -52,33 +55,44 @@ def account(metrics: Metrics, carriers: Mapping[str, CarrierView], release: Rele
     emissions = {scope: _Sum() for scope in SCOPES}
     total = _Sum()
     used = False
+    found: Metrics = {}
+    worth = valuation or UNVALUED
     for name, quantity in metrics.items():
-        if not name.startswith("qty.") or name.endswith(".estimated"):
+        if not name.startswith("qty.") or "." in name[4:]:
             continue
         carrier = name[4:]
-        if not carriers[carrier].energy:
+        factors = worth.factors.get(carrier, ())
+        energy = carriers[carrier].energy
+        if not energy and not factors:
             continue
         used = True
         if quantity is None:
             continue
-        coefficient = release.coefficients.get(carrier) if release else None
-        cv.add(quantity, coefficient.cv if coefficient else None)
-        cv_estimated.add(metrics[name + ".estimated"] or 0, coefficient.cv if coefficient else None)
-        eq.add(quantity, coefficient.eq if coefficient else None)
-        factors = release.factors.get(carrier, ()) if release else ()
-        if not factors:
-            total.unknown()
+        if "variant." + carrier in worth.marks:
+            found["variant." + carrier] = worth.marks["variant." + carrier]
+        if energy:
+            coefficient = worth.coefficients.get(carrier)
+            cv.add(quantity, coefficient.cv if coefficient else None)
+            cv_estimated.add(metrics[name + ".estimated"] or 0, coefficient.cv if coefficient else None)
+            eq.add(quantity, coefficient.eq if coefficient else None)
+        known = False
         for factor in factors:
-            emissions[factor.scope].add(quantity, factor.value)
-            total.add(quantity, factor.value)
+            if factor.gas == CO2:
+                known = True
+                emissions[factor.scope].add(quantity, factor.value)
+                total.add(quantity, factor.value)
+        if energy and not known:
+            total.unknown()
     if not used:
         return {}
-    found: Metrics = {
-        "energy.cv": cv.value,
-        "energy.cv.estimated": cv_estimated.value,
-        "energy.eq": eq.value,
-        "co2.total": total.value,
-    }
+    found.update(
+        {
+            "energy.cv": cv.value,
+            "energy.cv.estimated": cv_estimated.value,
+            "energy.eq": eq.value,
+            "co2.total": total.value,
+        }
+    )
     found.update({"co2." + scope: each.value for scope, each in emissions.items() if each.some})
     return found
 
@@ -93,13 +107,12 @@ class _Sum:
         self._known = True
         self._total = 0
 
-    def add(self, quantity: int, value: tuple[int, int] | None) -> None:
+    def add(self, quantity: int, value: Exact | None) -> None:
         self.some = True
         if value is None:
             self._known = False
             return
-        numerator, scale = value
-        self._total += divide_half_even(quantity * numerator, 10**scale)
+        self._total += divide_half_even(quantity * value.numerator, value.denominator)
 
     def unknown(self) -> None:
         self.some = True

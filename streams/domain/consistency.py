@@ -21,6 +21,7 @@ from schemas.documents import (
     Industry,
     Key,
     Limit,
+    Measurement,
     Meter,
     Park,
     Product,
@@ -29,6 +30,7 @@ from schemas.documents import (
     Rule,
     Scope,
     Select,
+    Settings,
     Source,
     parse_metric,
 )
@@ -114,6 +116,14 @@ def references(document: Document) -> Iterator[Reference]:
         for path, rows in (("coefficients", document.spec.coefficients), ("factors", document.spec.factors)):
             for place, row in enumerate(rows):
                 yield from always(f"spec.{path}.{place}.carrier", "carrier", row.carrier, covered=False)
+                yield from always(f"spec.{path}.{place}.province", "province", row.province, covered=False)
+        yield from always("spec.restates", "release", document.spec.restates, covered=False)
+    elif isinstance(document, Measurement):
+        yield from always("spec.enterprise", "enterprise", document.spec.enterprise)
+        yield from always("spec.carrier", "carrier", document.spec.carrier, covered=False)
+    elif isinstance(document, Settings):
+        for place, year in enumerate(document.spec.reporting):
+            yield from always(f"spec.reporting.{place}.release", "release", year.release, covered=False)
     elif isinstance(document, Indicator):
         yield from metric("spec.total", document.spec.total)
         yield from metric("spec.numerator", document.spec.numerator)
@@ -227,7 +237,8 @@ def check_loops(documents: Documents) -> Iterator[Problem]:
 def check_releases(documents: Documents) -> Iterator[Problem]:
     """Yield a problem for each two releases that would be in force on the same day."""
     releases = sorted(
-        (one for one in documents.values() if isinstance(one, Release)), key=lambda one: (one.valid_from, one.id)
+        (one for one in documents.values() if isinstance(one, Release) and one.spec.restates is None),
+        key=lambda one: (one.valid_from, one.id),
     )
     for earlier, later in pairwise(releases):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
@@ -236,6 +247,23 @@ def check_releases(documents: Documents) -> Iterator[Problem]:
                 f"{earlier.key} is in force {until}, so it overlaps {later.key} from {later.valid_from}: end it there"
             )
             yield Problem(later.key, earlier.key, "valid_from", "overlap", message)
+
+
+def check_measurements(documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each two measurements of one enterprise that give the same number for the same days."""
+    said: defaultdict[tuple[str, ...], list[Measurement]] = defaultdict(list)
+    for one in documents.values():
+        if isinstance(one, Measurement):
+            spec = one.spec
+            what = [("cv_kgce",)] if spec.cv_kgce is not None else []
+            what += [("eq_kgce",)] if spec.eq_kgce is not None else []
+            for each in (*what, *((factor.scope, factor.gas) for factor in spec.factors)):
+                said[spec.enterprise, spec.carrier, *each].append(one)
+    for what, group in said.items():
+        for earlier, later in pairwise(sorted(group, key=lambda one: (one.valid_from, one.id))):
+            if earlier.valid_to is None or earlier.valid_to > later.valid_from:
+                message = f"{earlier.key} says {' '.join(what)} on {later.valid_from} too: end it there"
+                yield Problem(later.key, earlier.key, "valid_from", "overlap", message)
 
 
 def check_keys(documents: Documents) -> Iterator[Problem]:

@@ -213,10 +213,8 @@ class EnterpriseFold:
             set_child(document, index, {}, None, None)
             return
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
-        release = self.plan.snapshot.release_at(hour.start_ms)
-        metrics.update(account(metrics, self.plan.snapshot.carriers, release))
+        metrics.update(account(metrics, self.plan.snapshot.carriers, self.plan.valuations.at(hour.start_ms)))
         metrics.update(hour_values(self.plan.indicators, metrics))
-        document.release = release.id if release else None
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
 
@@ -263,7 +261,6 @@ class EnterpriseFold:
             return
         own = below.own[child.name]
         metrics: Metrics = {**totals(below), **own.values}
-        document.release = below.release
         set_child(document, index, metrics, own.status, latest_known(below))
 
     def _own(self, document: CalendarDocument, period: Window) -> bool:
@@ -286,6 +283,7 @@ class EnterpriseFold:
     def _put(self, was: CalendarDocument | None, document: CalendarDocument) -> None:
         document.touched.sort()
         document.registry = self.plan.snapshot.version
+        document.release = self.plan.snapshot.releases_over(*_edges(document.period))
         document.input = [self.made_from]
         self.work.put_document(document)
         self._changed.update(dict.fromkeys(document.own))
@@ -329,6 +327,11 @@ class EnterpriseFold:
     def _watch(self) -> None:
         if self.plan.watchers and self._changed:
             watch_enterprise(self.plan, self.work, self.time.known_ms, [window(name) for name in self._changed])
+
+
+def _edges(period: str) -> tuple[int, int]:
+    each = window(period)
+    return each.start_ms, each.end_ms
 
 
 def _rank(report: Reported) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from schemas.windows import Window
 from streams.domain.account import Metrics
 from streams.domain.calendar import additive, total, whole, windows_in
 from streams.domain.registry import IndicatorView
+from streams.domain.valuation import joined_marks
 
 
 def indicator_value(indicator: IndicatorView, metrics: Metrics) -> int | None:
@@ -40,6 +41,7 @@ def own_values(
     the sum of its children when every child has one.
     """
     outputs = {name for name in document.metrics if name.startswith("output.")} | {metric for metric, _ in reported}
+    marks = [name for name in document.metrics if name.startswith("variant.")]
     for own, part in windows_in(document):
         values: dict[str, int | None] = {}
         for metric in sorted(outputs):
@@ -48,6 +50,10 @@ def own_values(
                 value = whole(document.metrics[metric][part])
             if value is not None:
                 values[metric] = value
+        for mark in marks:
+            value = joined_marks(document.metrics[mark][part])
+            if value is not None:
+                values[mark] = value
         for indicator in indicators:
             wanted = (indicator.numerator, indicator.denominator)
             if indicator.denominator is not None and not (

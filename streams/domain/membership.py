@@ -9,7 +9,7 @@ from typing import NamedTuple
 from schemas.windows import DAY_MS, Window
 from streams.domain.registry import Snapshot
 
-TERRITORY_KINDS = ("park", "county", "city", "province", "industry")
+TERRITORY_KINDS = ("park", "county", "city", "province", "industry", "list")
 
 
 class Members(NamedTuple):
@@ -57,8 +57,7 @@ class Membership:
             view = self.snapshot.enterprises.get(enterprise)
             if view is None:
                 return frozenset()
-            dated = {since.from_ms for list_ in (view.park, view.county, view.industry) for since in list_}
-            edges_ms = self._edges_ms[enterprise] = tuple(sorted({view.from_ms, view.to_ms, *dated}))
+            edges_ms = self._edges_ms[enterprise] = tuple(sorted(view.edges_ms))
         first, last = bisect_right(edges_ms, each.start_ms), bisect_right(edges_ms, each.end_ms - 1)
         if first == last:
             return self._of_stretch(enterprise, edges_ms, first)

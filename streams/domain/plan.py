@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from streams.domain.meter_table import MeterTable
 from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.valuation import Valuations
 from streams.domain.watching import Watcher, watchers
 
 
@@ -18,6 +19,7 @@ class Plan:
     enterprise: str
     digest: str
     table: MeterTable
+    valuations: Valuations
     indicators: tuple[IndicatorView, ...]
     watchers: tuple[Watcher, ...]
 
@@ -55,6 +57,7 @@ class Plans:
             enterprise,
             self.snapshot.enterprise_digest(enterprise),
             MeterTable(view),
+            self.snapshot.valuations_of(enterprise),
             tuple(each for _, each in sorted(self.snapshot.indicators.items())),
             mine,
         )

@@ -4,72 +4,104 @@ These are the parts of an account, for whoever wants to follow a number by hand;
 """
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import NamedTuple
 
-from schemas.decimals import divide_half_even
-from streams.domain.account import SCOPES, Metrics
-from streams.domain.registry import CarrierView, ReleaseView
+from schemas.decimals import MICRO, divide_half_even
+from streams.domain.account import CO2, SCOPES, Metrics
+from streams.domain.registry import CarrierView
+from streams.domain.valuation import Valuation
+from streams.domain.views import CoefficientView, Exact, FactorView
 
 CV, EQ, CV_ESTIMATED, TOTAL = "energy.cv", "energy.eq", "energy.cv.estimated", "co2.total"
 OF_ACCOUNT = (CV, EQ, CV_ESTIMATED, TOTAL, *("co2." + scope for scope in SCOPES))
 
 
 class Product(NamedTuple):
-    """One product: `exact` is at `scale` + 6 decimal places, `rounded` at 1e-6 of kgce or kgCO2.
+    """One product of a quantity [1e-6 of the carrier's unit] with what a unit is worth [kgce or kgCO2].
 
-    `coefficient` is at `scale` decimal places of kgce or kgCO2 a unit of the carrier, None where the release has none:
-    then the whole metric has no value.
+    `value` is None where there is none: then the whole metric has no value. `row` is where the value stands.
     """
 
     metric: str
     carrier: str
     quantity: int
     scope: str | None
-    coefficient: int | None
-    scale: int
-    source: str | None
+    value: Exact | None
+    row: CoefficientView | FactorView | None
 
     @property
-    def exact(self) -> int | None:
-        """The product before rounding."""
-        return None if self.coefficient is None else self.quantity * self.coefficient
+    def exact(self) -> Fraction | None:
+        """The product before rounding [kgce or kgCO2]."""
+        return (
+            None
+            if self.value is None
+            else Fraction(self.quantity * self.value.numerator, MICRO * self.value.denominator)
+        )
 
     @property
     def rounded(self) -> int | None:
-        """The product, rounded half-even."""
-        return None if self.exact is None else divide_half_even(self.exact, 10**self.scale)
+        """The product at 1e-6 of its unit, rounded half-even."""
+        return (
+            None
+            if self.value is None
+            else divide_half_even(self.quantity * self.value.numerator, self.value.denominator)
+        )
 
 
 def products(
-    metric: str, metrics: Metrics, carriers: Mapping[str, CarrierView], release: ReleaseView | None
+    metric: str, metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Valuation | None
 ) -> Iterator[Product]:
     """Yield the products that an hour's `energy.*` or `co2.*` is the sum of, from the hour's `qty.*`."""
     for name, quantity in metrics.items():
         carrier = name.removeprefix("qty.")
-        if carrier == name or carrier.endswith(".estimated") or quantity is None or not carriers[carrier].energy:
+        if carrier == name or "." in carrier or quantity is None:
             continue
         if metric in (CV, EQ, CV_ESTIMATED):
-            yield _energy(metric, carrier, metrics, quantity, release)
+            if carriers[carrier].energy:
+                yield _energy(metric, carrier, metrics, quantity, valuation)
         else:
-            yield from _emissions(metric, carrier, quantity, release)
+            yield from _emissions(metric, carriers[carrier], quantity, valuation)
 
 
-def _energy(metric: str, carrier: str, metrics: Metrics, quantity: int, release: ReleaseView | None) -> Product:
+def _energy(metric: str, carrier: str, metrics: Metrics, quantity: int, valuation: Valuation | None) -> Product:
     if metric == CV_ESTIMATED:
         quantity = metrics[f"qty.{carrier}.estimated"] or 0
-    found = release.coefficients.get(carrier) if release else None
+    found = valuation.coefficients.get(carrier) if valuation else None
     value = None if found is None else found.eq if metric == EQ else found.cv
-    if found is None or value is None:
-        return Product(metric, carrier, quantity, None, None, 0, found.source if found else None)
-    return Product(metric, carrier, quantity, None, value.numerator, value.scale, found.source)
+    return Product(metric, carrier, quantity, None, value, found)
 
 
-def _emissions(metric: str, carrier: str, quantity: int, release: ReleaseView | None) -> Iterator[Product]:
-    factors = release.factors.get(carrier, ()) if release else ()
-    if not factors and metric == TOTAL:
-        yield Product(metric, carrier, quantity, None, None, 0, None)
+def _emissions(metric: str, carrier: CarrierView, quantity: int, valuation: Valuation | None) -> Iterator[Product]:
+    factors = [one for one in (valuation.factors.get(carrier.id, ()) if valuation else ()) if one.gas == CO2]
+    if not factors and metric == TOTAL and carrier.energy:
+        yield Product(metric, carrier.id, quantity, None, None, None)
     for factor in factors:
         if metric in (TOTAL, "co2." + factor.scope):
-            yield Product(
-                metric, carrier, quantity, factor.scope, factor.value.numerator, factor.value.scale, factor.source
-            )
+            yield Product(metric, carrier.id, quantity, factor.scope, factor.value, factor)
+
+
+class Origin(NamedTuple):
+    """Where a product's coefficient or factor comes from; empty where there is none."""
+
+    source: str = ""
+    confidence: str = ""
+    variant: str = ""
+    parts: str | None = None
+    measurements: tuple[str, ...] = ()
+
+
+def source_of(product: Product) -> Origin:
+    """Return where the coefficient or factor of a product comes from."""
+    row = product.row
+    if row is None or product.value is None:
+        return Origin()
+    if isinstance(row, FactorView):
+        return Origin(row.source, row.confidence or "", row.variant, row.parts, _one(row.measurement))
+    if product.metric.startswith(EQ):
+        return Origin(row.eq_source, row.eq_confidence or "", row.eq_variant, None, _one(row.eq_measurement))
+    return Origin(row.source, row.confidence or "", row.variant, None, _one(row.measurement))
+
+
+def _one(id_: str | None) -> tuple[str, ...]:
+    return () if id_ is None else (id_,)

@@ -14,6 +14,7 @@ from streams.domain.consistency import (
     check_document,
     check_keys,
     check_loops,
+    check_measurements,
     check_releases,
     references,
 )
@@ -131,6 +132,7 @@ def _problems(
             yield from check_forced(document)
     yield from check_loops(after)
     yield from check_releases(after)
+    yield from check_measurements(after)
     yield from check_keys(after)
     yield from check_exchanges(after)
 

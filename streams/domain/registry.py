@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TypeVar, cast
 
 from schemas.documents import (
@@ -22,15 +23,17 @@ from schemas.documents import (
     Industry,
     Key,
     Limit,
+    Measurement,
     Meter,
     Park,
     Product,
+    Province,
     Release,
     Rule,
     Settings,
     Source,
 )
-from schemas.documents.settings import Grace
+from schemas.documents.settings import SettingsSpec
 from schemas.ids import enterprise_of, parse_entity
 from schemas.windows import WindowKind
 from streams.domain.resolving import (
@@ -39,12 +42,15 @@ from streams.domain.resolving import (
     indicator_view,
     key_view,
     limit_view,
+    measurement_view,
     product_view,
     release_view,
     rule_view,
     source_view,
     unit_of,
 )
+from streams.domain.timeline import in_order_of_time
+from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
     BoundView,
     CarrierView,
@@ -55,6 +61,7 @@ from streams.domain.views import (
     IndicatorView,
     KeyView,
     LimitView,
+    MeasurementView,
     MeterView,
     MultiplierSince,
     ProductView,
@@ -94,8 +101,8 @@ KEPT_STRETCHES = 64
 
 DocumentT = TypeVar("DocumentT")
 KeyT = TypeVar("KeyT")
-_SHARED = (Carrier, Product, Release, Indicator, Limit, Rule, Settings)
-_TERRITORY_LEVELS = ("park", "county", "city", "province", "industry")
+_SHARED = (Carrier, Product, Indicator, Limit, Rule, Settings)
+_TERRITORY_LEVELS = ("park", "county", "city", "province", "industry", "list")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +117,8 @@ class Snapshot:
     keys: Mapping[str, KeyView]
     carriers: Mapping[str, CarrierView]
     products: Mapping[str, ProductView]
-    releases: tuple[ReleaseView, ...]
+    releases: tuple[tuple[int, ReleaseView | None], ...]
+    purpose: str | None
     indicators: Mapping[str, IndicatorView]
     limits: Mapping[str, LimitView]
     rules: Mapping[str, RuleView]
@@ -119,10 +127,14 @@ class Snapshot:
     _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
     _edges_ms: tuple[int, ...] = field(repr=False)
     _shared: tuple[DocumentKey, ...] = field(repr=False)
+    _measurements: Mapping[str, tuple[MeasurementView, ...]] = field(repr=False)
     _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
         default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
     )
     _digests: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    _valuations: dict[str | tuple[Place, ...], Valuations] = field(
+        default_factory=dict[str | tuple[Place, ...], Valuations], repr=False
+    )
 
     @staticmethod
     def build(version: int, documents: Mapping[KeyT, Document] | Iterable[Document]) -> "Snapshot":
@@ -153,7 +165,10 @@ class Snapshot:
             )
             for one in _of(Rule, every)
         }
-        grace = next((one.spec.grace for one in _of(Settings, every)), Grace())
+        settings = next((one.spec for one in _of(Settings, every)), SettingsSpec())
+        measurements: defaultdict[str, list[MeasurementView]] = defaultdict(list)
+        for one in sorted(_of(Measurement, every), key=lambda each: each.id):
+            measurements[one.spec.enterprise].append(measurement_view(one, carriers))
         return Snapshot(
             version=version,
             documents={one.key: one for one in every},
@@ -163,17 +178,17 @@ class Snapshot:
             keys={one.spec.hash: key_view(one) for one in _of(Key, every)},
             carriers=carriers,
             products=products,
-            releases=tuple(
-                sorted((release_view(one, carriers) for one in _of(Release, every)), key=lambda view: view.from_ms)
-            ),
+            releases=in_order_of_time((release_view(one, carriers) for one in _of(Release, every)), settings.reporting),
+            purpose=settings.purpose,
             indicators=indicators,
             limits={one.id: limit_view(one, indicators[one.spec.indicator].unit) for one in _of(Limit, every)},
             rules=rules,
-            grace_ms=grace.milliseconds(),
+            grace_ms=settings.grace.milliseconds(),
             _units=units,
             _parents=_parents(every),
             _edges_ms=_edges_ms(enterprises.values()),
             _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
+            _measurements={id_: tuple(views) for id_, views in measurements.items()},
         )
 
     def meter(self, entity: str) -> MeterView | None:
@@ -181,10 +196,38 @@ class Snapshot:
         return self.meters.get(entity)
 
     def release_at(self, at_ms: int) -> ReleaseView | None:
-        """Return the release in force at an instant, None when there is none."""
-        place = bisect_right(self.releases, at_ms, key=lambda view: view.from_ms)
-        release = self.releases[place - 1] if place else None
-        return release if release is not None and at_ms < release.to_ms else None
+        """Return the release that counts at an instant: the one its reporting year pins, else the one in force."""
+        place = bisect_right(self.releases, at_ms, key=itemgetter(0))
+        return self.releases[place - 1][1] if place else None
+
+    def releases_over(self, from_ms: int, to_ms: int) -> str | None:
+        """Return the ids of the releases that count in a range, joined by `+`; None when there is none."""
+        inside = [release for at_ms, release in self.releases if from_ms < at_ms < to_ms]
+        ids = {release.id for release in (self.release_at(from_ms), *inside) if release is not None}
+        return "+".join(sorted(ids)) or None
+
+    def valuations_of(self, enterprise: str) -> Valuations:
+        """Return the coefficients and factors that hold for an enterprise, in order of time."""
+        view = self.enterprises[enterprise]
+        places = self._places_of(view)
+        mine = self._measurements.get(enterprise, ())
+        key = enterprise if mine else places
+        found = self._valuations.get(key)
+        if found is None:
+            found = self._valuations[key] = valuations(self.releases, mine, places, self.purpose)
+        return found
+
+    def _places_of(self, view: EnterpriseView) -> tuple[Place, ...]:
+        """Return in which province and regional grid an enterprise lies, from when on."""
+        found: list[Place] = []
+        for at_ms in sorted(edge for edge in view.edges_ms if edge < view.to_ms):
+            territories = self.territories_of(view.id, at_ms)
+            province = next((each[9:] for each in territories if each.startswith("province/")), None)
+            document = self.documents.get(DocumentKey("province", province or ""))
+            grid = document.spec.grid if isinstance(document, Province) else None
+            if not found or found[-1][1:] != (province, grid):
+                found.append(Place(at_ms, province, grid))
+        return tuple(found)
 
     def unit_of(self, metric: str) -> str:
         """Return the unit of a metric, `ind.ID` included; raise KeyError or MetricError when it is not known."""
@@ -196,7 +239,8 @@ class Snapshot:
         """Return the territories (`park/..` and so on) an enterprise belongs to at an instant; none outside its days.
 
         A city comes from the county, a province from the city, an industry brings the industries it is part of. A
-        park tells the county or city only of an enterprise that names no county.
+        park tells the county or city only of an enterprise that names no county. Registered lists stand beside
+        all that.
         """
         view = self.enterprises.get(enterprise)
         if view is None or not view.from_ms <= at_ms < view.to_ms:
@@ -210,6 +254,9 @@ class Snapshot:
             found.update(dict.fromkeys(self._chain(entity)))
         if park is not None:
             found[f"park/{park}"] = None
+        for each in view.lists:
+            if each.from_ms <= at_ms < each.to_ms and DocumentKey("list", each.id) in self.documents:
+                found[f"list/{each.id}"] = None
         return tuple(sorted(found, key=lambda entity: (_TERRITORY_LEVELS.index(entity.partition("/")[0]), entity)))
 
     def members(self, entity: str, at_ms: int) -> tuple[str, ...]:
@@ -284,14 +331,15 @@ class Snapshot:
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
             if meter.exchanges:
                 digest.update(repr((meter.exchanges, meter.multipliers)).encode())
-        used = {meter.carrier for meter in view.meters}
+        used = frozenset(meter.carrier for meter in view.meters)
+        digest.update(self.valuations_of(view.id).text(used).encode())
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
         digest.update(self._number(DocumentKey("enterprise", view.id)))
         for key in self._shared:
             document = self.documents[key]
-            if isinstance(document, Release):
-                rows = [row for row in (*document.spec.coefficients, *document.spec.factors) if row.carrier in used]
-                digest.update(f"{document.id}|{document.valid_from}|{document.valid_to}|{rows!r}".encode())
+            if isinstance(document, Settings):
+                # What it says of releases is in the valuations.
+                digest.update(document.spec.grace.model_dump_json().encode())
                 continue
             if isinstance(document, Carrier) and document.id not in used:
                 continue
@@ -306,6 +354,8 @@ class Snapshot:
         for kind, dated in (("park", view.park), ("county", view.county), ("industry", view.industry)):
             for entry in dated:
                 digest.update("|".join(self._chain(f"{kind}/{entry.id}")).encode())
+        registered = {each.id for each in view.lists if DocumentKey("list", each.id) in self.documents}
+        digest.update("|".join(sorted(registered)).encode())
         return digest.hexdigest()
 
     def _number(self, key: DocumentKey) -> bytes:
@@ -346,6 +396,5 @@ def _parents(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
 def _edges_ms(enterprises: Iterable[EnterpriseView]) -> tuple[int, ...]:
     edges: set[int] = set()
     for one in enterprises:
-        edges |= {one.from_ms, one.to_ms}
-        edges |= {since.from_ms for dated in (one.park, one.county, one.industry) for since in dated}
+        edges |= one.edges_ms
     return tuple(sorted(edges))

@@ -8,16 +8,19 @@ from fractions import Fraction
 from functools import lru_cache
 from math import floor
 
-from schemas.decimals import at_scale, scale_of
+from schemas.decimals import CONTEXT, at_scale, scale_of
 from schemas.documents import (
     Carrier,
+    Coefficient,
     DatedId,
     Document,
     Enterprise,
     Exchange,
+    Factor,
     Indicator,
     Key,
     Limit,
+    Measurement,
     Meter,
     Product,
     Release,
@@ -28,6 +31,7 @@ from schemas.documents import (
     canonical,
     parse_metric,
 )
+from schemas.documents.energy import Emitting
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
 from schemas.instants import instant_ms
@@ -44,6 +48,8 @@ from streams.domain.views import (
     IndicatorView,
     KeyView,
     LimitView,
+    Listed,
+    MeasurementView,
     MeterView,
     MultiplierSince,
     ProductView,
@@ -53,6 +59,7 @@ from streams.domain.views import (
     Since,
     SourceView,
     TierView,
+    Variant,
     worth_of_count,
 )
 
@@ -166,6 +173,10 @@ def enterprise_view(
         industry=since(spec.industry),
         county=since(spec.county),
         park=since(spec.park),
+        lists=tuple(
+            Listed(day_ms(entry.from_), LATEST_MS if entry.to is None else day_ms(entry.to), entry.id)
+            for entry in spec.lists
+        ),
         from_ms=from_ms,
         to_ms=to_ms,
     )
@@ -183,7 +194,7 @@ def key_view(key: Key) -> KeyView:
 
 def carrier_view(carrier: Carrier) -> CarrierView:
     """Return the view of a carrier."""
-    return CarrierView(carrier.id, carrier.spec.unit, carrier.spec.energy, carrier.spec.medium)
+    return CarrierView(carrier.id, carrier.spec.unit, carrier.spec.energy, carrier.spec.medium, carrier.spec.renewable)
 
 
 def product_view(product: Product) -> ProductView:
@@ -193,24 +204,81 @@ def product_view(product: Product) -> ProductView:
 
 def release_view(release: Release, carriers: Mapping[str, CarrierView]) -> ReleaseView:
     """Return the view of a release; raise ValueError when a number in it was never filled in."""
-    coefficients: dict[str, CoefficientView] = {}
+    coefficients: list[CoefficientView] = []
     for row in release.spec.coefficients:
         if row.cv_kgce is None:
             raise ValueError(f"release {release.id}: the coefficient of {row.carrier} has no value")
-        cv = exact(row.cv_kgce)
-        eq = None if row.eq_kgce is None else exact(row.eq_kgce)
-        carrier = carriers.get(row.carrier)
-        if eq is None and carrier is not None and carrier.medium == "fuel":
-            # Nothing was spent to make a primary fuel, so its equivalent value is its calorific value.
-            eq = cv
-        coefficients[row.carrier] = CoefficientView(row.carrier, cv, eq, row.source or row.reference or "")
-    factors: dict[str, tuple[FactorView, ...]] = {}
+        coefficients.append(
+            _coefficient(row.carrier, row.cv_kgce, row.eq_kgce, carriers, *_said(row))._replace(
+                eq_source=row.eq_reference or row.source or row.reference or "",
+                province=row.province,
+                grid=row.grid,
+                purpose=row.purpose,
+            )  # fmt: skip
+        )
+    factors: list[FactorView] = []
     for row in release.spec.factors:
-        if row.kg is None:
+        view = _factor(row.carrier, row, *_said(row))
+        if view is None:
             raise ValueError(f"release {release.id}: the factor of {row.carrier} has no value")
-        view = FactorView(row.carrier, row.scope, exact(row.kg), row.source or row.reference or "")
-        factors[row.carrier] = (*factors.get(row.carrier, ()), view)
-    return ReleaseView(release.id, coefficients, factors, *range_ms(release))
+        factors.append(view._replace(province=row.province, grid=row.grid, purpose=row.purpose))
+    return ReleaseView(
+        release.id, tuple(coefficients), tuple(factors), release.spec.gwp, release.spec.restates, *range_ms(release)
+    )
+
+
+def measurement_view(measurement: Measurement, carriers: Mapping[str, CarrierView]) -> MeasurementView:
+    """Return the view of what an enterprise measured."""
+    spec = measurement.spec
+    id_ = measurement.id
+    said: tuple[str, str | None, Variant] = (spec.source, spec.confidence, "measured")
+    coefficient = None
+    if spec.cv_kgce is not None or spec.eq_kgce is not None:
+        coefficient = _coefficient(spec.carrier, spec.cv_kgce, spec.eq_kgce, carriers, *said)
+        coefficient = coefficient._replace(measurement=id_, eq_measurement=id_)
+    views = (_factor(spec.carrier, row, *said) for row in spec.factors)
+    factors = tuple(view._replace(measurement=id_) for view in views if view is not None)
+    return MeasurementView(measurement.id, spec.enterprise, coefficient, factors, *range_ms(measurement))
+
+
+def _said(row: Coefficient | Factor) -> tuple[str, str | None, Variant]:
+    variant: Variant = "province" if row.province is not None else "grid" if row.grid is not None else "national"
+    return row.source or row.reference or "", row.confidence, variant
+
+
+def _coefficient(
+    id_: str, cv_kgce: Decimal | None, eq_kgce: Decimal | None, carriers: Mapping[str, CarrierView],
+    source: str, confidence: str | None, variant: Variant,
+) -> CoefficientView:  # fmt: skip
+    cv = None if cv_kgce is None else exact(cv_kgce)
+    eq = None if eq_kgce is None else exact(eq_kgce)
+    carrier = carriers.get(id_)
+    if eq is None and carrier is not None and carrier.medium == "fuel":
+        # Nothing was spent to make a primary fuel, so its equivalent value is its calorific value.
+        eq = cv
+    return CoefficientView(id_, cv, eq, source, confidence, variant, source, confidence, variant)
+
+
+def _factor(id_: str, row: Emitting, source: str, confidence: str | None, variant: Variant) -> FactorView | None:
+    if row.kg is not None:
+        return FactorView(id_, row.scope, row.gas, exact(row.kg), source, confidence, variant)
+    if row.parts is None:
+        return None
+    ncv, carbon, oxidation = row.parts
+    told = f"{plain_text(ncv)} GJ × {plain_text(carbon)} tC/TJ × {plain_text(oxidation)} % × 44/12"
+    return FactorView(
+        id_, row.scope, row.gas, carbon_dioxide(ncv, carbon, oxidation), source, confidence, variant, told
+    )
+
+
+def carbon_dioxide(ncv_gj: Decimal, carbon_tc_per_tj: Decimal, oxidation_pct: Decimal) -> Exact:
+    """Return the carbon dioxide of one unit of a fuel [kg], exactly: heating value x carbon x oxidation x 44/12.
+
+    A tC/TJ is a kgC/GJ; 44/12 is the mass of carbon dioxide made of a mass of carbon (GB/T 32151.1-2015, 5.2.2).
+    """
+    product = CONTEXT.multiply(CONTEXT.multiply(ncv_gj, carbon_tc_per_tj), oxidation_pct)
+    scale = scale_of(product)
+    return Exact(at_scale(product, scale) * 11, scale + 2, 3)
 
 
 def select_view(select: Select) -> SelectView:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.decimals import MICRO
 from schemas.messages import CalendarDocument
 from streams.domain.account import Metrics
 from streams.domain.calendar import PROVISIONAL, REVISED, SETTLED, additive
@@ -16,6 +17,7 @@ from streams.domain.standing import STATUS_CODES, Input, Rows, Standing, grown, 
 
 _PROVISIONAL, _REVISED = STATUS_CODES[PROVISIONAL], STATUS_CODES[REVISED]
 _INT64_LIMIT = 2**63
+MARK = "variant."
 
 
 class GroupHours(NamedTuple):
@@ -67,6 +69,11 @@ class _Column:
         some = ints(self.present[rows].any(axis=0))
         return [number if is_ else None for number, is_ in zip(sums, some, strict=True)]
 
+    def join(self, rows: Rows) -> list[int | None]:
+        """Return the marks of variants that any of some rows has, None where none has one."""
+        joined = np.bitwise_or.reduce(self.values[rows] // MICRO, axis=0)
+        return [number * MICRO or None for number in ints(joined)]
+
 
 class Sheet:
     """The hours of one day; `put` each enterprise's document, then `add_up` groups."""
@@ -92,7 +99,7 @@ class Sheet:
             if name not in document.metrics:
                 column.clear(row)
         for name, values in document.metrics.items():
-            if additive(name):
+            if additive(name) or name.startswith(MARK):
                 column = self._columns.get(name)
                 if column is None:
                     column = self._columns[name] = _Column(len(self._status))
@@ -108,7 +115,7 @@ class Sheet:
             return None
         metrics: list[Metrics] = [{} for _ in range(24)]
         for name, column in sorted(self._columns.items()):
-            for hour, value in enumerate(column.add_up(rows)):
+            for hour, value in enumerate(column.join(rows) if name.startswith(MARK) else column.add_up(rows)):
                 metrics[hour][name] = value
         status = self._status[rows]
         said = zip(

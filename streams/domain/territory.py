@@ -1,4 +1,4 @@
-"""A territory is a park, county, city, province or industry: its numbers are the sums of the enterprises in it.
+"""A territory is a park, county, city, province, industry or list: its numbers are the sums of the enterprises in it.
 
 Its days are added up from its members' days, hour by hour; its months and years hold its own days and months. Whatever
 changed below is added up again as a whole, never counted on, so neither order nor repetition changes a number.
@@ -268,6 +268,7 @@ class Territories:
             self._unchanged(before)
             return False
         document.input = highest(input_)
+        document.release = self.snapshot.releases_over(period.start_ms, period.end_ms)
         self._put(before, document)
         return True
 
@@ -275,7 +276,6 @@ class Territories:
         own = below.own[below.period]
         metrics: Metrics = {**totals(below), **own.values}
         status = own.status if own.values or any(below.status) else None
-        document.release = below.release
         set_child(document, index, metrics, status, latest_known(below))
 
     def _own(self, document: CalendarDocument, period: Window, statuses: Mapping[str, Iterable[str]]) -> bool:

@@ -5,7 +5,6 @@ instant from which something holds and what holds then.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -18,12 +17,21 @@ from schemas.documents.indicator import Direction, Severity
 from schemas.units import conversion
 from schemas.windows import WindowKind
 
+# Whose number a coefficient or factor is.
+Variant = Literal["measured", "province", "grid", "national"]
+
 
 class Exact(NamedTuple):
-    """A decimal as the integer `numerator` at `scale` decimal places."""
+    """An exact number: the integer `numerator` at `scale` decimal places, divided by `divisor`."""
 
     numerator: int
     scale: int
+    divisor: int = 1
+
+    @property
+    def denominator(self) -> int:
+        """What the numerator is divided by."""
+        return self.divisor * 10**self.scale
 
 
 class Since(NamedTuple):
@@ -31,6 +39,14 @@ class Since(NamedTuple):
 
     from_ms: int
     id: str | None
+
+
+class Listed(NamedTuple):
+    """A list that an enterprise stands on in a range."""
+
+    from_ms: int
+    to_ms: int
+    id: str
 
 
 class MultiplierSince(NamedTuple):
@@ -119,8 +135,16 @@ class EnterpriseView:
     industry: tuple[Since, ...]
     county: tuple[Since, ...]
     park: tuple[Since, ...]
+    lists: tuple[Listed, ...]
     from_ms: int
     to_ms: int
+
+    @property
+    def edges_ms(self) -> set[int]:
+        """The instants at which it begins, ends, or belongs elsewhere."""
+        edges = {self.from_ms, self.to_ms}
+        edges |= {since.from_ms for dated in (self.park, self.county, self.industry) for since in dated}
+        return edges | {edge for each in self.lists for edge in (each.from_ms, each.to_ms)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +182,7 @@ class CarrierView:
     unit: str
     energy: bool
     medium: Literal["fuel", "electricity", "heat", "water", "other"]
+    renewable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,33 +193,67 @@ class ProductView:
     unit: str
 
 
-@dataclass(frozen=True, slots=True)
-class CoefficientView:
-    """Coal equivalent of one unit of a carrier, by calorific and by equivalent value [kgce]; None: not released."""
+class CoefficientView(NamedTuple):
+    """Coal equivalent of one unit of a carrier, by calorific and by equivalent value [kgce]; None: there is none.
+
+    `variant` says whose number it is, `measurement` in which document it stands; `eq_source` and its like are said of
+    the equivalent value.
+    """
 
     carrier: str
-    cv: Exact
+    cv: Exact | None
     eq: Exact | None
     source: str
+    confidence: str | None
+    variant: Variant
+    eq_source: str
+    eq_confidence: str | None
+    eq_variant: Variant
+    measurement: str | None = None
+    eq_measurement: str | None = None
+    province: str | None = None
+    grid: str | None = None
+    purpose: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FactorView:
-    """Carbon dioxide of one unit of a carrier [kgCO2] under a scope."""
+class FactorView(NamedTuple):
+    """What one unit of a carrier gives off of a gas [kg of it] under a scope; `parts` is how it was computed."""
 
     carrier: str
     scope: Scope
+    gas: str
     value: Exact
     source: str
+    confidence: str | None
+    variant: Variant
+    parts: str | None = None
+    measurement: str | None = None
+    province: str | None = None
+    grid: str | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release of coefficients and factors, by carrier, and when it is in force."""
+    """A release of coefficients and factors: all its rows, and its days; one that `restates` counts where pinned."""
 
     id: str
-    coefficients: Mapping[str, CoefficientView]
-    factors: Mapping[str, tuple[FactorView, ...]]
+    coefficients: tuple[CoefficientView, ...]
+    factors: tuple[FactorView, ...]
+    gwp: str | None
+    restates: str | None
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementView:
+    """What an enterprise measured of one carrier, and when that holds."""
+
+    id: str
+    enterprise: str
+    coefficient: CoefficientView | None
+    factors: tuple[FactorView, ...]
     from_ms: int
     to_ms: int
 

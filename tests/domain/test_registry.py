@@ -98,15 +98,17 @@ def test_the_release_in_force_is_found_by_date(snapshot: Snapshot) -> None:
     assert release.id == "demo-2018"
     assert snapshot.release_at(end_ms) is None
     assert snapshot.release_at(local_ms(2018) - 1) is None
-    electricity = release.coefficients["electricity"]
+    valuation = snapshot.valuations_of("bz-steel").at(end_ms - 1)
+    assert valuation is not None
+    electricity = valuation.coefficients["electricity"]
     assert (electricity.cv, electricity.eq) == (Exact(1229, 4), Exact(3, 1))
-    assert [(one.scope, one.value) for one in release.factors["electricity"]] == [("power", Exact(6, 1))]
+    assert [(one.scope, one.value) for one in valuation.factors["electricity"]] == [("power", Exact(6, 1))]
 
 
 def test_the_equivalent_value_of_a_fuel_is_its_calorific_value_unless_released(snapshot: Snapshot) -> None:
-    release = snapshot.release_at(DAY_2019)
-    assert release is not None
-    assert release.coefficients["raw-coal"].eq == Exact(7143, 4)
+    valuation = snapshot.valuations_of("bz-steel").at(DAY_2019)
+    assert valuation is not None
+    assert valuation.coefficients["raw-coal"].eq == Exact(7143, 4)
 
 
 def test_an_enterprise_belongs_to_its_park_county_city_province_and_industries(snapshot: Snapshot) -> None:

@@ -63,6 +63,8 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "county",
             "park",
             "industry",
+            "list",
+            "measurement",
             "enterprise",
             "source",
             "meter",

@@ -110,8 +110,8 @@ def test_rows_without_a_date_or_from_memory_are_reference_only() -> None:
     for row in load().rows.values():
         counts[row.id.partition("/")[0], row.reference_only] += 1
     assert counts == {
-        ("energy_coefficients", False): 33,
-        ("energy_coefficients", True): 38,
+        ("energy_coefficients", False): 35,
+        ("energy_coefficients", True): 40,
         ("emission_factors", True): 48,
         ("grid_factors", False): 121,
         ("grid_factors", True): 21,
