@@ -24,8 +24,10 @@ from streams.domain.decline import (
     years_earned,
 )
 from streams.domain.pollutant import at_reference_oxygen, flue_gas_mass_kg, waste_water_mass_kg
-from streams.domain.registry import CarrierView, FactorView, ReleaseView
-from streams.domain.resolving import exact
+from streams.domain.registry import CarrierView, FactorView
+from streams.domain.resolving import carbon_dioxide, exact
+from streams.domain.valuation import Valuation
+from streams.domain.views import Exact
 
 # What a vector says must come out, what the function gives, and how far the two may be apart.
 Held = tuple[Decimal | int | None, Decimal | Fraction | int | None, Decimal]
@@ -112,29 +114,29 @@ def enterprise_co2(vector: Vector) -> Iterator[Held]:
     amount, *more = figures((vector.case or "").replace("10 t", "10"))
     if "diesel" in (vector.case or ""):
         fuel = next(each for each in tables.fuel_tables["mee_ets"].fuels if each.id == "diesel")
-        carbon_t = Fraction(fuel.ncv_gj_per_unit) * Fraction(fuel.carbon_tc_per_tj) / 1000
-        found = Fraction(amount) * carbon_t * Fraction(fuel.oxidation_pct) / 100 * Fraction(44, 12)
+        worth = carbon_dioxide(fuel.ncv_gj_per_unit, fuel.carbon_tc_per_tj, fuel.oxidation_pct)
+        found = emitted_t("fuel", "t", amount, worth)
     elif "electricity" in (vector.case or ""):
-        found = emitted_t("power", "kWh", amount * 1000, more[0])
+        found = emitted_t("power", "kWh", amount * 1000, exact(more[0]))
     else:
         (heat,) = tables.purchased_heat
-        found = emitted_t("heat", "GJ", amount, heat.tco2_per_gj * 1000)
+        found = emitted_t("heat", "GJ", amount, exact(heat.tco2_per_gj * 1000))
     yield vector.result_tco2, found, last_digit(vector.result_tco2)
 
 
-def emitted_t(scope: Scope, unit: str, quantity: Decimal, kg: Decimal) -> Fraction:
+def emitted_t(scope: Scope, unit: str, quantity: Decimal, kg: Exact) -> Fraction:
     """Return what an account says of a quantity with a factor [kg]: tonnes of carbon dioxide."""
     carriers = {"it": CarrierView("it", unit, energy=True, medium="other")}
-    factor = FactorView("it", scope, exact(kg), "vector")
-    found = account({"qty.it": micro(quantity), "qty.it.estimated": 0}, carriers, release_of(factor))
+    factor = FactorView("it", scope, "co2", kg, "vector", None, "national")
+    found = account(
+        {"qty.it": micro(quantity), "qty.it.estimated": 0},
+        carriers,
+        Valuation("vector", {}, {"it": (factor,)}, None, {}),
+    )
     total = found["co2.total"]
     assert total is not None
     assert total == found[f"co2.{scope}"]
     return Fraction(total, 1000 * MICRO)
-
-
-def release_of(factor: FactorView) -> ReleaseView:
-    return ReleaseView("vector", {}, {factor.carrier: (factor,)}, 0, 1)
 
 
 # Which function of the domain is held to the vectors of a method. A method with vectors that stands neither here nor
