@@ -23,10 +23,11 @@ def worker_table(result: dict[str, Any]) -> str:
             f"| {run['contender']} | {run['cpu_us_per_reading']:.2f} | {run['readings_per_s']:,.0f} "
             f"| {run['peak_mib']:.0f} | {checked} |"
         )
-    by = result["median_cpu_us_per_reading"]
+    by, depth = result["median_cpu_us_per_reading"], result["ratio_of_depth"]
     lines += [
         "",
-        f"Medians: bare {by['bare']:.2f} µs, Qingyu {by['qingyu']:.2f} µs, **ratio {result['ratio']:.2f}** (limit 3).",
+        f"Medians: bare {by['bare']:.2f} µs, Qingyu {by['qingyu']:.2f} µs, **ratio {result['ratio']:.2f}** (limit 3); "
+        f"in depth {by['qingyu, in depth']:.2f} µs, **{depth:.2f}** times the plain city (limit 1.3).",
     ]
     return "\n".join(lines)
 

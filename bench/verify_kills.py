@@ -115,7 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result |= {"control_found": found, "duration_s": round(time.monotonic() - began)}
     whole = not options.only and not options.no_control
     if whole:
-        RESULTS.write_text(json.dumps({**circumstances(options), **result}, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(
+            json.dumps({**circumstances(options.seed), "kills_each": options.kills, **result}, indent=1) + "\n",
+            encoding="utf-8",
+        )
     console.print_json(data=result)
     ok = not result["differences"] and (found > 0 or options.no_control)
     if ok:
@@ -188,7 +191,7 @@ def run_control(kafka: LocalKafka, directory: Path, seed: int, board: Board, kil
         return len(city.finish(board.tell).differences)
 
 
-def circumstances(options: argparse.Namespace) -> dict[str, Any]:
+def circumstances(seed: int) -> dict[str, Any]:
     """Return where, when and with what a proof ran."""
 
     def git(*command: str) -> str:
@@ -202,8 +205,7 @@ def circumstances(options: argparse.Namespace) -> dict[str, Any]:
             "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),
             "load": os.getloadavg()[2],
         },
-        "seed": options.seed,
-        "kills_each": options.kills,
+        "seed": seed,
     }  # fmt: skip
 
 

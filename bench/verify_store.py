@@ -180,7 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = _prove(kafka, influx, directory / "proof", options, console)
     result |= {"control_found": found, "duration_s": round(time.monotonic() - began)}
     ok = result["differences"] == 0 and found > 0
-    RESULTS.write_text(json.dumps({**circumstances(options), **result}, indent=1) + "\n", encoding="utf-8")
+    RESULTS.write_text(
+        json.dumps({**circumstances(options.seed), "kills_each": options.kills, **result}, indent=1) + "\n",
+        encoding="utf-8",
+    )
     console.print_json(data=result)
     if ok:
         shutil.rmtree(directory, ignore_errors=True)

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.city import documents, messages
+from bench import city, deep_city
 from deploy.local.kafka import broker
 from deploy.local.leash import end, spawn
 from schemas.messages import decode_calendar
@@ -34,11 +34,14 @@ ROUNDS = 3
 LIMIT_S = 600.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
+_WORKER = [sys.executable, "-c", "from streams.agents.worker import serve; from schemas.settings import Settings; "
+           "serve(Settings())"]  # fmt: skip
+BARE, PLAIN, DEEP = "bare", "qingyu", "qingyu, in depth"
 CONTENDERS = {
-    "bare": [sys.executable, "-m", "bench.bare"],
-    "qingyu": [sys.executable, "-c", "from streams.agents.worker import serve; from schemas.settings import Settings; "
-               "serve(Settings())"],
-}  # fmt: skip
+    BARE: ([sys.executable, "-m", "bench.bare"], city),
+    PLAIN: (_WORKER, city),
+    DEEP: (_WORKER, deep_city),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +70,15 @@ def peak_mib(pid: int) -> float:
     return 0.0
 
 
-async def load(settings: Settings, readings: int, progress: Progress) -> None:
-    """Write the registry and the readings of the bench's city."""
-    await write_set(settings, 1, documents())
+async def load(settings: Settings, contender: str, readings: int, progress: Progress) -> None:
+    """Write the registry and the readings of a contender's city."""
+    _, its_city = CONTENDERS[contender]
+    await write_set(settings, 1, its_city.documents())
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, enable_idempotence=True, max_batch_size=512 << 10)
     await producer.start()
     task = progress.add_task("writing readings", total=readings)
     topic = settings.topic(READINGS)
-    for enterprise, data in messages(readings, BATCH):
+    for enterprise, data in its_city.messages(readings, BATCH):
         place = partition_of_key(enterprise, settings.partitions)
         await producer.send(topic, data, enterprise.encode(), partition=place)
         progress.advance(task, BATCH)
@@ -93,7 +97,7 @@ async def measure(settings: Settings, contender: str, group: str, readings: int,
     total = sum(ends.values())
     task = progress.add_task(contender, total=total)
     log = settings.data.with_suffix(".log")
-    process = spawn(CONTENDERS[contender], env={**os.environ, **environment(settings)}, log=log)
+    process = spawn(CONTENDERS[contender][0], env={**os.environ, **environment(settings)}, log=log)
     first: tuple[float, float, int] | None = None
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -117,14 +121,12 @@ async def measure(settings: Settings, contender: str, group: str, readings: int,
     finally:
         end(process, grace_s=5)
         await watcher.stop()
-    correct = await check(settings, readings) if contender == "qingyu" else None
+    correct = None if contender == BARE else await check(settings, contender, readings)
     return Run(contender, BATCH, cpu / counted * 1e6, counted / wall, peak, correct)
 
 
-async def check(settings: Settings, readings: int) -> bool:
+async def check(settings: Settings, contender: str, readings: int) -> bool:
     """Tell whether every enterprise's hours on `totals` are those that the readings were made from."""
-    from bench.city import expected_hours
-
     tps = [TopicPartition(settings.topic(TOTALS), number) for number in range(settings.partitions)]
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, isolation_level="read_committed", enable_auto_commit=False
@@ -145,7 +147,7 @@ async def check(settings: Settings, readings: int) -> bool:
             for hour, amount in enumerate(document.metrics["qty.electricity"]):
                 if amount is not None:
                     found[document.entity, document.period, hour] = amount
-    return found == expected_hours(readings, BATCH)
+    return found == CONTENDERS[contender][1].expected_hours(readings, BATCH)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -168,15 +170,15 @@ def main(readings: int = 2_000_000, rounds: int = ROUNDS) -> dict[str, Any]:
     ):
         for number in range(rounds):
             # Each round has topics of its own, so that every contender starts from nothing.
-            for contender in CONTENDERS if number % 2 == 0 else reversed(CONTENDERS):
+            for place, contender in enumerate(CONTENDERS if number % 2 == 0 else reversed(CONTENDERS)):
                 settings = Settings(
                     kafka=kafka.bootstrap,
-                    topic_prefix=f"{Path(folder).name}.{number}{contender}.",
-                    data=Path(folder) / f"{number}{contender}",
+                    topic_prefix=f"{Path(folder).name}.{number}{place}.",
+                    data=Path(folder) / f"{number}{place}",
                 )
                 apply_topics(settings)
-                asyncio.run(load(settings, readings, progress))
-                group = settings.group("worker" if contender == "qingyu" else "bare")
+                asyncio.run(load(settings, contender, readings, progress))
+                group = settings.group("bare" if contender == BARE else "worker")
                 runs.append(asyncio.run(measure(settings, contender, group, readings, progress)))
                 console.print(runs[-1])
     by = {name: median(run.cpu_us_per_reading for run in runs if run.contender == name) for name in CONTENDERS}
@@ -189,7 +191,8 @@ def main(readings: int = 2_000_000, rounds: int = ROUNDS) -> dict[str, Any]:
         "readings": readings,
         "batch": BATCH,
         "median_cpu_us_per_reading": by,
-        "ratio": by["qingyu"] / by["bare"],
+        "ratio": by[PLAIN] / by[BARE],
+        "ratio_of_depth": by[DEEP] / by[PLAIN],
         "runs": [asdict(run) for run in runs],
     }
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")

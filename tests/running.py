@@ -207,14 +207,19 @@ async def _send(settings: Settings, topic: Topic, messages: Iterable[tuple[int, 
         await producer.stop()
 
 
+def send_records(settings: Settings, topic: Topic, records: Iterable[tuple[int, bytes, bytes]]) -> None:
+    """Write (partition, key, value) in their order."""
+    run(_send(settings, topic, records))
+
+
 def send(settings: Settings, messages: Iterable[tuple[str, bytes]], topic: Topic = READINGS) -> None:
     """Write (enterprise, message) to the partitions of their enterprises, as the gateway does."""
     count = settings.partitions
-    run(_send(settings, topic, [(partition_of_key(key, count), key.encode(), value) for key, value in messages]))
+    send_records(settings, topic, [(partition_of_key(key, count), key.encode(), value) for key, value in messages])
 
 
 def send_to(
     settings: Settings, partition: int, values: Iterable[bytes], topic: Topic = READINGS, key: bytes = b"works"
 ) -> None:
     """Write any bytes to a partition, under one key."""
-    run(_send(settings, topic, [(partition, key, value) for value in values]))
+    send_records(settings, topic, [(partition, key, value) for value in values])

@@ -25,6 +25,7 @@ ENTERPRISES = ("works", "mill", "smelter")
 COUNTY = "county/bazhou"
 FROM, TICK = "2026-03-30T00:00", "2026-04-02T03:00"
 HOURS = 40
+KILLS = 2
 
 RELEASE = document(
     "release", "demo-2018",
@@ -123,7 +124,7 @@ class Running(NamedTuple):
 
 @pytest.fixture(scope="session")
 def running(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Works has its stream in order; mill the same shuffled, cut otherwise and with repeats; smelter has nothing."""
+    """Works has its stream in order; mill the same shuffled, cut otherwise, repeated, over kills; smelter nothing."""
     folder = tmp_path_factory.mktemp("replay")
     raws = [json.loads(canonical(each)) for each in REGISTERED]
     settings = installed(kafka, f"t{uuid.uuid4().hex[:8]}.", folder, raws)
@@ -138,10 +139,12 @@ def running(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathF
         shuffled = [*ordered, *dice.sample(ordered, len(ordered) // 10 + 1)]
         dice.shuffle(shuffled)
         send(settings, [("works", message(each, enterprise="works")) for each in ordered])
-        send(
-            settings,
-            [("mill", message(*shuffled[at : at + 3], enterprise="mill")) for at in range(0, len(shuffled), 3)],
-        )
+        mixed = [("mill", message(*shuffled[at : at + 3], enterprise="mill")) for at in range(0, len(shuffled), 3)]
+        for kill in range(KILLS):
+            send(settings, mixed[kill::KILLS])
+            installation.processes.kill("worker")
+            installation.processes.stop("worker")
+            installation.start("worker")
         reports = [
             Reported(VERSION, 1, f"enterprise/{each}", "output.crude-steel", "2026-03", 1_234_500_000, "1234.5", "t", 0,
                      f"{each}-gw1", instant(TICK))
