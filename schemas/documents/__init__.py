@@ -11,6 +11,7 @@ from schemas.documents.notification import Channels, Mail, Recipient, Route, Sco
 from schemas.documents.parse import KINDS, Document, Fault, canonical, faults_of, load_document, parse_document
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
+from schemas.documents.validity import Validity
 
 __all__ = [
     "API_VERSION",
@@ -54,6 +55,7 @@ __all__ = [
     "Source",
     "Threshold",
     "Tier",
+    "Validity",
     "Webhook",
     "canonical",
     "faults_of",

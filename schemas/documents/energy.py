@@ -7,6 +7,7 @@ from pydantic import AfterValidator, model_validator
 
 from schemas.documents.envelope import Envelope, Strict
 from schemas.documents.fields import Id, NonNegativeDecimal, Text, Unit, fault
+from schemas.documents.validity import Validity
 
 Confidence = Literal["verified-2-sources", "one-source", "from-memory"]
 Scope = Literal["power", "fuel", "heat", "process"]
@@ -20,12 +21,16 @@ GwpSet = Literal["SAR", "AR4", "AR5", "AR5_ccf", "AR6"]
 
 
 class CarrierSpec(Strict):
-    """The unit of `qty.CARRIER`, whether it counts as energy, its medium, and whether it is renewable as such."""
+    """The unit of `qty.CARRIER`, whether it counts as energy, its medium, and whether it is renewable as such.
+
+    `validity` is that of the averages of its gauges.
+    """
 
     unit: Unit
     energy: bool = True
     renewable: bool = False
     medium: Literal["fuel", "electricity", "heat", "water", "other"]
+    validity: Validity | None = None
 
 
 class Carrier(Envelope):

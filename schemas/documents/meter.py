@@ -1,4 +1,4 @@
-"""A meter (计量点) is one measured channel of one enterprise: a cumulative register or a quantity for each interval."""
+"""A meter (计量点) is one measured channel of one enterprise: a cumulative register, an interval or a gauge."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -16,10 +16,11 @@ from schemas.documents.fields import (
     duration_ms,
     fault,
 )
+from schemas.documents.validity import Validity
 from schemas.ids import METER_ID_PATTERN, IdError, split_meter_id
 from schemas.windows import DAY_MS
 
-METER_TYPES = ("register", "interval")
+METER_TYPES = ("register", "interval", "gauge")
 # A register may have 17 digits in a 64-bit integer; finer steps than this would leave too few before the point.
 MAX_SCALE = 9
 
@@ -34,7 +35,7 @@ def _meter_id(text: str) -> str:
 
 def _type(value: Any) -> Any:
     if value not in METER_TYPES:
-        raise fault("unknown_type", f"meter type {value!r} is not known: the types are {' and '.join(METER_TYPES)}")
+        raise fault("unknown_type", f"meter type {value!r} is not known: the types are {', '.join(METER_TYPES)}")
     return value
 
 
@@ -53,11 +54,12 @@ class MeterSpec(Strict):
     """What the meter measures, how its numbers read, and what they mean to the enterprise's balance.
 
     One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
-    `parent` the meter within the same enterprise that measures this one too.
+    `parent` the meter within the same enterprise that measures this one too. A gauge tells a level in the carrier's
+    unit, or a rate in that unit by time; `validity` says how much of it an average needs, if not that of the carrier.
     """
 
     carrier: Id
-    type: Annotated[Literal["register", "interval"], BeforeValidator(_type)]
+    type: Annotated[Literal["register", "interval", "gauge"], BeforeValidator(_type)]
     unit: Unit
     resolution: PositiveDecimal
     step: Duration | None = None
@@ -68,19 +70,29 @@ class MeterSpec(Strict):
     modulus: PositiveDecimal | None = None
     max_rate_per_h: PositiveDecimal | None = None
     tolerance: NonNegativeDecimal | None = None
+    validity: Validity | None = None
     parent: Id | None = None
     level: Annotated[int, Field(ge=1, le=9)] | None = None
     tag: Text | None = None
 
     @property
     def step_ms(self) -> int | None:
-        """The length of a slot, or of the usual distance of two readings of a register [ms]."""
+        """The length of a slot, or of the usual distance of two readings of a register or a gauge [ms]."""
         return None if self.step is None else duration_ms(self.step)
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
         if scale_of(self.resolution) > MAX_SCALE:
             raise fault("too_fine", f"resolution {self.resolution} has more than {MAX_SCALE} decimal places")
+        if self.type == "gauge":
+            if self.step_ms is None:
+                raise fault("missing_step", "a gauge needs step, the usual distance of two readings, such as 1min")
+            if self.step_ms > DAY_MS:
+                raise fault("bad_step", f"step {self.step} of a gauge is longer than a day")
+            if any(each is not None for each in (self.modulus, self.max_rate_per_h, self.tolerance)):
+                raise fault("not_a_register", "a gauge has no modulus, max_rate_per_h or tolerance")
+        elif self.validity is not None:
+            raise fault("not_a_gauge", "only a gauge has averages, whose validity could be said")
         if self.type == "interval":
             if self.step_ms is None:
                 raise fault("missing_step", "an interval meter needs step, the length of its slots, such as 15min")
@@ -89,7 +101,9 @@ class MeterSpec(Strict):
             if self.modulus is not None:
                 raise fault("not_a_register", "only a register has a modulus")
         elif self.stamp == "start":
-            raise fault("not_an_interval", "only an interval meter has a stamp: a register reading is of its instant")
+            raise fault(
+                "not_an_interval", "only an interval meter has a stamp: a reading of any other is of its instant"
+            )
         return self
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
@@ -12,13 +13,17 @@ from schemas.ids import ID_TEXT
 ENERGY_METRICS = ("energy.cv", "energy.eq", "energy.cv.estimated")
 CO2_METRICS = ("co2.fuel", "co2.process", "co2.power", "co2.heat", "co2.total")
 _FIXED_UNIT = {**dict.fromkeys(ENERGY_METRICS, "kgce"), **dict.fromkeys(CO2_METRICS, "kgCO2")}
-_QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.estimated)?")
+_QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.(?:estimated|integrated))?")
+_INTEGRAL = re.compile(rf"integral\.({ID_TEXT})(?:\.estimated)?")
+_AVERAGE = re.compile(rf"(avg|rate)\.({ID_TEXT})")
 _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 FORMS = (
-    "qty.CARRIER, qty.CARRIER.estimated, energy.cv, energy.eq, energy.cv.estimated, co2.fuel, co2.process, co2.power, "
-    "co2.heat, co2.total, time.expected.CARRIER, time.measured.CARRIER, time.estimated.CARRIER, output.PRODUCT"
+    "qty.CARRIER, qty.CARRIER.estimated, qty.CARRIER.integrated, energy.cv, energy.eq, energy.cv.estimated, co2.fuel, "
+    "co2.process, co2.power, co2.heat, co2.total, time.expected.CARRIER, time.measured.CARRIER, "
+    "time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
+    "integral.CARRIER, integral.CARRIER.estimated"
 )
 
 
@@ -27,19 +32,24 @@ class MetricError(ValueError):
 
 
 class Metric(NamedTuple):
-    """A metric with what it depends on: the carrier or the product in its name, if any, or else its fixed unit."""
+    """A metric with what it depends on: the carrier or the product in its name, if any, or else its fixed unit.
+
+    `by_time` is what the unit of the carrier is taken by: `/h` of a rate, `*s` of an integral over time, else nothing.
+    """
 
     text: str
     carrier: str | None
     product: str | None
     fixed_unit: str | None
+    by_time: str = ""
 
     def unit(self, carriers: Mapping[str, str], products: Mapping[str, str]) -> str | None:
         """Return the metric's unit, given those of carriers and products by id; None when its own is not there."""
         if self.fixed_unit is not None:
             return self.fixed_unit
         if self.carrier is not None:
-            return carriers.get(self.carrier)
+            unit = carriers.get(self.carrier)
+            return None if unit is None else unit + self.by_time
         return products.get(self.product or "")
 
 
@@ -49,6 +59,10 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, None, None, _FIXED_UNIT[text])
     if found := _QUANTITY.fullmatch(text):
         return Metric(text, found[1], None, None)
+    if found := _AVERAGE.fullmatch(text):
+        return Metric(text, found[2], None, None, "/h" if found[1] == "rate" else "")
+    if found := _INTEGRAL.fullmatch(text):
+        return Metric(text, found[1], None, None, "*s")
     if found := _TIME.fullmatch(text):
         return Metric(text, found[1], None, "s")
     if _VARIANT.fullmatch(text):
@@ -58,6 +72,16 @@ def parse_metric(text: str) -> Metric:
     if text.startswith("ind."):
         raise MetricError(f"{text!r} is an indicator, not an additive metric: name it as indicator: {text[4:]}")
     raise MetricError(f"{text!r} is no metric: the forms are {FORMS}")
+
+
+@lru_cache(maxsize=4096)
+def carrier_in(metric: str) -> str | None:
+    """Return the one carrier whose meters a quantity, an integral or an average is of; None for any other metric."""
+    found = _QUANTITY.fullmatch(metric) or _INTEGRAL.fullmatch(metric)
+    if found is not None:
+        return found[1]
+    average = _AVERAGE.fullmatch(metric)
+    return None if average is None else average[2]
 
 
 def _check(text: str) -> str:

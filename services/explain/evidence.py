@@ -17,7 +17,7 @@ from schemas.documents import Document, DocumentKey, canonical
 from schemas.windows import local_datetime, window
 from services.explain import wording
 from services.explain.asking import Explanation
-from services.explain.explaining import contribution
+from services.explain.explaining import contribution, is_average, parts_of_average
 from services.explain.facts import EnterpriseFacts, HourFacts, hours_of
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
@@ -74,6 +74,8 @@ class _Writing:
         needed = [metric]
         if metric.startswith("ind."):
             needed = self._indicator(metric)
+        elif is_average(metric):
+            needed = parts_of_average(self._snapshot.meters[entity]) if entity in self._snapshot.meters else []
         facts = explanation.facts
         if facts is None:
             self._members(needed)
@@ -269,7 +271,7 @@ def told(explanation: Explanation) -> dict[str, Any]:
 
 
 def _is_of(metric: str, carrier: str) -> bool:
-    return metric.removesuffix(".estimated").endswith("." + carrier)
+    return carrier in metric.split(".")
 
 
 def _plain(document: Document) -> Any:

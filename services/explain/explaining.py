@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from schemas.decimals import MICRO, decimal_text
+from schemas.documents.metric import carrier_in
 from schemas.windows import HOUR_MS, Window, children_of, window
 from services.explain import wording
 from services.explain.facts import Documents, EnterpriseFacts, HourFacts
@@ -45,6 +46,8 @@ class Explainer:
             self._indicator(found, self.snapshot.indicators[metric[4:]], name)
         elif metric.startswith("output."):
             self._output(found, metric, each)
+        elif is_average(metric):
+            self._average(found, metric, name)
         elif each.kind == "hour":
             self._hour(found, metric, each)
         else:
@@ -81,7 +84,7 @@ class Explainer:
 
     def _times(self, metric: str, name: str) -> tuple[int, int, int]:
         document = self.documents.document(self.entity, home_of(window(name)))
-        carrier = metric.removeprefix("qty.").removesuffix(_ESTIMATED) if metric.startswith("qty.") else None
+        carrier = carrier_in(metric)
         sums = [0, 0, 0]
         for other in document.metrics if document is not None else ():
             for at, lead in enumerate(_TIMES):
@@ -93,9 +96,22 @@ class Explainer:
         """Put below a number of an hour what it was made from."""
         raise NotImplementedError
 
+    def _average(self, found: Node, metric: str, name: str) -> None:
+        """Put below an average of a gauge the integral and the time it is taken over."""
+        meter = self.snapshot.meter(self.entity)
+        if meter is None or meter.type != "gauge":
+            found.notes.append("only a meter that is a gauge has an average 仅瞬时量计量点有均值")
+            return
+        hours = f"{meter.valid_hour_ms / 60_000:g} min measured in an hour, {meter.valid_day_hours} such hours in a day"
+        found.notes.append(
+            "(the integral less its estimated part) / measured time （积分值 − 估算部分）/ 实测时间; "
+            f"it needs 有效性要求 {hours}"
+        )
+        found.children += [self.node(each, name) for each in parts_of_average(meter)]
+
     def _units(self, metric: str) -> tuple[str, str]:
-        """Return the units of a `qty.*` or `time.*`, and of the carrier it is about."""
-        return self.snapshot.unit_of(metric), self.snapshot.unit_of(f"qty.{carrier_of(metric)}")
+        """Return the units of a `qty.*`, `integral.*` or `time.*`, and of the amounts it is made of."""
+        return self.snapshot.unit_of(metric), self.snapshot.unit_of(whole_of(metric))
 
     def _children(self, found: Node, metric: str, each: Window) -> None:
         """Put below a number the windows that it is the sum of: in a word those that are whole, else one by one."""
@@ -220,7 +236,7 @@ class EnterpriseExplainer(Explainer):
 
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
         facts = self._facts.hour(hour.start_ms)
-        if metric.startswith(("qty.", "time.")):
+        if metric.startswith(("qty.", "integral.", "time.")):
             carrier = carrier_of(metric)
             found.notes.append("the sum of inputs less outputs over the boundary 边界输入减输出")
             found.children += [
@@ -288,11 +304,27 @@ class MeterExplainer(Explainer):
         found.children += below.children
 
 
+def is_average(metric: str) -> bool:
+    """Tell whether a metric is an average of a gauge."""
+    return metric.startswith(("avg.", "rate."))
+
+
+def parts_of_average(meter: MeterView) -> list[str]:
+    """Return the metrics that the average of a gauge is made from: integral, its estimated part, measured time."""
+    whole = f"{'qty' if meter.is_rate else 'integral'}.{meter.carrier}"
+    return [whole, whole + _ESTIMATED, f"time.measured.{meter.carrier}"]
+
+
 def carrier_of(metric: str) -> str:
-    """Return the carrier of a `qty.*` or `time.*`."""
+    """Return the carrier of a `qty.*`, `integral.*` or `time.*`."""
     for lead in _TIMES:
         metric = metric.removeprefix(lead)
-    return metric.removeprefix("qty.").removesuffix(_ESTIMATED)
+    return carrier_in(metric) or metric
+
+
+def whole_of(metric: str) -> str:
+    """Return the amount that a part of it, or a time, is about."""
+    return f"{'integral' if metric.startswith('integral.') else 'qty'}.{carrier_of(metric)}"
 
 
 def contribution(mine: MeterHour, metric: str) -> int:
@@ -301,7 +333,9 @@ def contribution(mine: MeterHour, metric: str) -> int:
         of = {"expected": mine.expected_ms, "measured": mine.measured_ms, "estimated": mine.estimated_ms}
         return of[metric.split(".")[1]] * MICRO_PER_MS
     if metric.endswith(_ESTIMATED):
-        return sum(each.part or 0 for each in mine.spans if each.kind == ESTIMATED)
+        return mine.estimated
+    if metric.endswith(".integrated"):
+        return mine.amount if mine.is_rate else 0
     return mine.amount
 
 
@@ -333,7 +367,13 @@ def meter_node(
             found.children.append(_span(each, meter, unit))
     if mine.rest:
         found.children.append(
-            Node("what the rules of registers count besides 表码规则另计", decimal_text(mine.rest), unit)
+            Node(
+                "rounding of the hour's sum 整点修约"
+                if meter.type == "gauge"
+                else "what the rules of registers count besides 表码规则另计",
+                decimal_text(mine.rest),
+                unit,
+            )
         )
     if not mine.spans:
         found.children.append(text("no reading reaches into this hour 无读数"))
@@ -371,12 +411,19 @@ def _span(each: Span, meter: MeterView, unit: str) -> Node:
     if each.amount is None:
         found.notes.append(f"readings 读数: {values} {meter.unit}; the span gives nothing 不计")
         return found
-    found.notes.append(f"({values}) {meter.unit} × {worth} = {decimal_text(each.amount)} {unit}")
+    if meter.type == "gauge":
+        by = f"× {(each.to_ms - each.from_ms) / 1000:g} s" + (" / 3600" if meter.is_rate else "")
+        worth = decimal_text(each.micro_per_count * 10**meter.scale)
+        found.notes.append(f"{values} {meter.unit} × {worth} {by} = {decimal_text(each.amount)} {unit}")
+    else:
+        found.notes.append(f"({values}) {meter.unit} × {worth} = {decimal_text(each.amount)} {unit}")
     if each.is_cut:
         whole = (each.to_ms - each.from_ms) / 1000
         found.notes.append(
             f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}, "
             f"{(each.high_ms - each.low_ms) / 1000:g} s of {whole:g} s, shared by F(t) = floor(E·t/T)"
+            if meter.type != "gauge"
+            else f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}"
         )
     if each.last.rev or (each.first is not None and each.first.rev):
         found.notes.append("a corrected reading 更正的读数")

@@ -11,15 +11,19 @@ neighbours before and after that its edges need. Of an instant the highest revis
 a void; a row of quality `maintenance` or `fault` does not count either. All others do.""",
     "spans.csv": """**spans.csv** follows from readings.csv. A register gives a span between each two neighbouring
 readings that count: `amount = (last_value - first_value) x per_unit`. An interval meter gives one span a reading:
-`amount = last_value x per_unit`. `per_unit` is what one unit of the meter is worth in the unit of its carrier
+`amount = last_value x per_unit`. A gauge gives one span a reading, over the time it stands: until the next if that
+comes within 1.5 steps, else for one step. Of a rate (`integrated`) `amount = last_value x per_unit x seconds / 3600`,
+of a level (`held`) `amount = last_value x per_unit x seconds`; `part` is the same over the time in the hour, and the
+hour is summed up before it is rounded. `per_unit` is what one unit of the meter is worth in the unit of its carrier
 (multiplier and conversion; registry.yaml). Of a span that an hour's edge cuts, the hour gets `part = F(part_to) -
 F(part_from)` with `F(t) = floor(A x (t - from) / (to - from))`, `A` the amount in millionths of the unit, times in
 milliseconds; else `part = amount`. A span of kind `missing` gives nothing, for its `reason`. `estimated` are spans
 longer than one and a half expected steps that an edge of an hour cuts (`gap`), and those that a source marked so
 (`marked`).""",
     "hours.csv": """**hours.csv** follows from spans.csv. For each hour and meter: `amount` = the sum of its parts, plus
-`rest` (0 unless the rules of registers count something besides). `sign` is +1 for an input and -1 for an output
-over the boundary. `counted` is `no` where nothing of the hour is known: then it is missing, not zero.""",
+`rest` (0 unless the rules of registers count something besides; of a gauge the rounding of its sum). `sign` is +1
+for an input and -1 for an output over the boundary. `counted` is `no` where nothing of the hour is known: then it is
+missing, not zero.""",
     "account.csv": """**account.csv** follows from hours.csv. For each hour and carrier: `quantity` = the sum of `sign x
 amount` over the meters of the carrier (of an estimated part: of the parts of kind `estimated`; of a time: of the
 seconds). Where there is a coefficient: `exact` = `quantity x coefficient`, and `rounded` is `exact` rounded
@@ -68,6 +72,15 @@ def _sum(needed: list[str], folder: Path, metric: str) -> str:
         return (
             "The number is that of indicator.csv. Its numerator is the sum of `rounded` over the rows of account.csv "
             "with that metric; a denominator `output.*` stands in reported.csv."
+        )
+    if metric.startswith(("avg.", "rate.")):
+        factor = "" if metric.startswith("avg.") else " x 3600"
+        if len(needed) < 2:
+            return "Only a meter that is a gauge has an average."
+        return (
+            f"The number is an average: the sum of `rounded` over the rows of account.csv with metric `{needed[0]}`, "
+            f"less that of `{needed[1]}`, divided by that of `{needed[2]}`{factor}, rounded half-even to six decimals. "
+            "It exists where enough was measured: see `validity` in registry.yaml, else HJ 75-2017."
         )
     if needed[0].startswith("output."):
         return (

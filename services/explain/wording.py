@@ -19,6 +19,8 @@ REASONS = {
     "incomplete": "a value at an exchange or a change of the multiplier is missing 换表或倍率变更时缺少示值",
     "over_ceiling": "more than the meter can count in the time 超过该时段内可能的最大值",
     "possibly_turned": "so long that the register may have turned unseen 间隔过长，可能已翻转",
+    "integrated": "a rate, integrated over the time it stands 瞬时值按时间积分",
+    "held": "a level, weighted by the time it stands 瞬时值按时间加权",
     "over_range": "larger than can be counted 超出可计范围",
 }
 VARIANTS = {
@@ -38,6 +40,9 @@ METRICS = {
     "co2.heat": "emissions of purchased heat 购入热力排放",
     "co2.total": "all emissions 排放总量",
     "variant": "whose coefficients and factors it stands on 系数因子来源",
+    "avg": "average over measured time 实测时间加权均值",
+    "rate": "average rate over measured time 实测时间平均流率",
+    "integral": "integral over time 时间积分",
     "time": "metered time 计量时间",
     "output": "output 产量",
     "ind": "indicator 指标",
@@ -47,8 +52,10 @@ _PLACES = 30
 
 def metric_label(metric: str) -> str:
     """Return what a metric is."""
-    if metric.startswith("qty.") and metric.endswith(".estimated"):
+    if metric.startswith(("qty.", "integral.")) and metric.endswith(".estimated"):
         return "estimated part of the quantity 实物量中的估算部分"
+    if metric.endswith(".integrated"):
+        return "part of the quantity that was integrated from a rate 实物量中由瞬时值积分的部分"
     return METRICS.get(metric) or METRICS.get(metric.partition(".")[0], "")
 
 

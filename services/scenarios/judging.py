@@ -18,6 +18,8 @@ from services.scenarios.files import Story
 from services.scenarios.telling import Chapter, Expectation
 from streams.domain.lookup import Known
 
+# What is a quotient, so that not all of its digits can be written.
+_RATIOS = ("ind.", "avg.", "rate.")
 SHARES = ("measured", "estimated", "missing")
 
 
@@ -165,7 +167,7 @@ def _holds(worth: Worth, one: Expectation, found: Known) -> bool:
         return False
     if worth.value is not None and found.micro is not None:
         value = _in_unit(found.micro, one.unit, worth.unit)
-        if one.metric.startswith("ind."):
+        if one.metric.startswith(_RATIOS):
             if rounded(value, digits_of(worth.value)) != worth.value:
                 return False
         elif value != Fraction(worth.value):
@@ -194,7 +196,7 @@ def rounded(value: Fraction, digits: int) -> Decimal:
 def _found(worth: Worth, one: Expectation, found: Known) -> str:
     shares = found.shares
     value = None if found.micro is None else _in_unit(found.micro, one.unit, worth.unit)
-    if value is not None and one.metric.startswith("ind.") and worth.value is not None:
+    if value is not None and one.metric.startswith(_RATIOS) and worth.value is not None:
         shown = rounded(value, max(digits_of(worth.value), 3))
     else:
         shown = None if value is None else rounded(value, 9)

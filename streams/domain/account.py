@@ -37,6 +37,9 @@ def quantities_of_carriers(table: MeterTable, measured: Quantities, start_ms: in
         some = measured_ms + estimated_ms > 0
         metrics["qty." + carrier] = int((measured.amount[places] * signs).sum()) if some else None
         metrics[f"qty.{carrier}.estimated"] = int((measured.estimated[places] * signs).sum()) if some else None
+        if carrier in table.integrated:
+            rates = places[table.rate[places]], signs[table.rate[places]]
+            metrics[f"qty.{carrier}.integrated"] = int((measured.amount[rates[0]] * rates[1]).sum()) if some else None
         metrics["time.expected." + carrier] = expected_ms * MICRO_PER_MS
         metrics["time.measured." + carrier] = measured_ms * MICRO_PER_MS
         metrics["time.estimated." + carrier] = estimated_ms * MICRO_PER_MS

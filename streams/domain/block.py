@@ -15,6 +15,7 @@ from schemas.messages import VERSION, CalendarDocument, Own
 from schemas.windows import HOUR_MS, children_of, window
 from streams.domain.account import MICRO_PER_MS
 from streams.domain.calendar import REVISED, Graces, status_of
+from streams.domain.gauge import day_average, hour_average
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Flaw, Quantities
 
@@ -65,6 +66,14 @@ class Block:
         """Return the quantities of one hour."""
         amount, estimated, measured_ms, estimated_ms, known = self.cells[:, hour]
         return Quantities(amount, estimated, measured_ms, estimated_ms, known, self.flaws.get(hour, ()))
+
+    def average(self, table: MeterTable, place: int, hour: int | None = None) -> int | None:
+        """Return the average of a gauge in one hour, or over the day [1e-6 of its unit]; None where none counts."""
+        amount, estimated, measured_ms = self.cells[:3, :, place]
+        meter = table.meters[place]
+        if hour is None:
+            return day_average(meter, amount - estimated, measured_ms)
+        return hour_average(meter, int(amount[hour] - estimated[hour]), int(measured_ms[hour]))
 
 
 def pack_block(block: Block) -> bytes:
@@ -130,6 +139,14 @@ def meter_documents(
         meter = table.meters[place]
         names = table.metric_names[place]
         metrics = dict(zip(names, (amount, estimated, expected_s, measured_s, estimated_s), strict=True))
+        if place in table.averages:
+            name = table.averages[place]
+            metrics[name] = [
+                None if said is None else block.average(table, place, hour) for hour, said in enumerate(own_status)
+            ]
+            own.values[name] = block.average(table, place)
+            if table.rate[place]:
+                metrics[f"qty.{meter.carrier}.integrated"] = amount
         found.append(
             CalendarDocument(
                 VERSION,

@@ -88,10 +88,10 @@ def settle_children(document: CalendarDocument, now_ms: int, graces: Graces) -> 
 def additive(metric: str) -> bool:
     """Tell whether a window's value of a metric is the sum of what its children have, whatever is missing.
 
-    Not so for indicators and marks of variants, and for outputs, where a part of the children says nothing about the
-    whole.
+    Not so for indicators, averages and marks of variants, and for outputs, where a part of the children says nothing
+    about the whole.
     """
-    return not metric.startswith(("ind.", "output.", "variant."))
+    return not metric.startswith(("ind.", "output.", "variant.", "avg.", "rate."))
 
 
 def total(values: Sequence[int | None]) -> int | None:

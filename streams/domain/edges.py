@@ -92,11 +92,24 @@ def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
             hour = work.hour(start_ms + sign * distance * HOUR_MS)
             if hour is not None:
                 rows = placed(table, hour).rows
-                rows = rows.take(~table.register[rows.meter])
+                rows = rows.take(table.interval[rows.meter])
                 begin = rows.t - np.where(table.end_stamped[rows.meter], table.step_ms[rows.meter], 0)
                 reach = (begin < start_ms + HOUR_MS) & (begin + table.step_ms[rows.meter] > start_ms)
                 parts.append(rows.take(reach))
+    if table.any_gauge:
+        parts += around_gauges(work, table, start_ms)
     return join(parts)
+
+
+def around_gauges(work: Work, table: MeterTable, start_ms: int) -> Iterator[Rows]:
+    """Yield the rows of gauges outside the hour at `start_ms` that stand within 1.5 steps of it."""
+    for distance in range(1, table.hours_held + 1):
+        for sign in (-1, 1):
+            hour = work.hour(start_ms + sign * distance * HOUR_MS)
+            if hour is not None:
+                rows = placed(table, hour).rows
+                away = np.where(rows.t < start_ms, start_ms - rows.t, rows.t - (start_ms + HOUR_MS))
+                yield rows.take(table.gauge[rows.meter] & (2 * away <= 3 * table.step_ms[rows.meter]))
 
 
 def around_registers(work: Work, table: MeterTable, start_ms: int) -> Rows:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from schemas.documents.metric import carrier_in
 from schemas.messages import AlarmEvent, CalendarDocument, Condition
 from schemas.windows import Window, WindowKind, child_index, window, window_at
+from streams.domain.account import Metrics
 from streams.domain.alarm import FIRING, Value, withdraw
 from streams.domain.calendar import PROVISIONAL, windows_in
 from streams.domain.indicator import window_value
@@ -34,7 +36,7 @@ def coverage(document: CalendarDocument, metric: str, part: slice) -> float | No
 
     For a quantity it is that of its carrier, for any other metric that of all carriers together.
     """
-    carrier = metric.removeprefix("qty.").removesuffix(".estimated") if metric.startswith("qty.") else None
+    carrier = carrier_in(metric)
     expected = had = 0
     for name, values in document.metrics.items():
         if not name.startswith("time.") or (carrier is not None and not name.endswith("." + carrier)):
@@ -73,14 +75,17 @@ class EntityAlarms:
 
     def _meter_value(self, metric: str, each: Window) -> Value:
         place = self._plan.table.place[self._entity.partition(".")[2]]
-        meter = self._plan.table.meters[place]
         block = self._work.block(window_at(each.start_ms, "day").name)
         if block is None or each.kind not in ("hour", "day"):
             return Value(None, None)
         first = child_index(each.start_ms, "day") if each.kind == "hour" else 0
         part = slice(first, first + 1) if each.kind == "hour" else slice(0, 24)
         amount, estimated, measured_ms, estimated_ms, _ = block.cells[:, part, place].sum(axis=1).tolist()
-        names = {"qty." + meter.carrier: amount, f"qty.{meter.carrier}.estimated": estimated}
+        table = self._plan.table
+        names: Metrics = dict(zip(table.metric_names[place][:2], (amount, estimated), strict=True))
+        if place in table.averages:
+            names[table.averages[place]] = block.average(table, place, first if each.kind == "hour" else None)
+            names[f"qty.{table.meters[place].carrier}.integrated"] = amount if table.rate[place] else None
         if metric not in names or not measured_ms + estimated_ms:
             return Value(None, None)
         expected = int(self._plan.table.expected_ms(each.start_ms, each.end_ms)[place])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
+from schemas.documents.metric import carrier_in
 from schemas.messages import CalendarDocument
 from schemas.windows import Window, child_index, window_at
 from streams.domain.calendar import PROVISIONAL, REVISED, SETTLED, quarters_of, total
@@ -75,8 +76,9 @@ def _shares(document: CalendarDocument, part: slice, metric: str) -> Shares | No
     """Return the shares of a quantity's own carrier, or for energy, emissions and indicators of all carriers."""
     if metric.startswith(("time.", "output.")):
         return None
-    if metric.startswith("qty."):
-        carriers = [metric.removeprefix("qty.").removesuffix(".estimated")]
+    carrier = carrier_in(metric)
+    if carrier is not None:
+        carriers = [carrier]
     else:
         carriers = [name.removeprefix(_EXPECTED) for name in document.metrics if name.startswith(_EXPECTED)]
 

@@ -7,9 +7,9 @@ from itertools import pairwise
 from schemas.decimals import INT64_MAX, scale_of
 from schemas.documents import Carrier, DocumentKey, Exchange, Meter, Source
 from schemas.documents.meter import MeterSpec
-from schemas.units import UnitError, conversion
+from schemas.units import UnitError
 from streams.domain.consistency import Documents, Problem
-from streams.domain.views import worth_of_count
+from streams.domain.views import counted_in, worth_of_count
 
 # Readings are counts in 64 bits at millionths of a unit: of larger counts not even a thousand would fit.
 LARGEST_COUNT_MICRO = INT64_MAX // 10**3
@@ -30,26 +30,28 @@ def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
     if not isinstance(carrier, Carrier):
         return
     try:
-        conversion(spec.unit, carrier.spec.unit)
+        unit = counted_in(spec.type, spec.unit, carrier.spec.unit)
     except UnitError as error:
-        message = f"{error}; {carrier.key} is counted in {carrier.spec.unit}"
+        message = f"{error}; {carrier.key} is counted in {carrier.spec.unit}: name a unit of it, or another carrier"
         yield Problem(key, carrier.key, "spec.unit", "unit_mismatch", message)
         return
     multipliers = [(f"spec.multiplier.{place}.value", entry.value) for place, entry in enumerate(spec.multiplier)]
     for path, multiplier in multipliers or [("spec.resolution", type(spec.resolution)(1))]:
-        yield from _inexact(key, carrier, spec, path, multiplier)
+        yield from _inexact(key, carrier, unit, spec, path, multiplier)
 
 
-def _inexact(key: DocumentKey, carrier: Carrier, spec: MeterSpec, path: str, multiplier: Decimal) -> Iterator[Problem]:
-    worth = worth_of_count(scale_of(spec.resolution), multiplier, spec.unit, carrier.spec.unit)
+def _inexact(
+    key: DocumentKey, carrier: Carrier, unit: str, spec: MeterSpec, path: str, multiplier: Decimal
+) -> Iterator[Problem]:
+    worth = worth_of_count(scale_of(spec.resolution), multiplier, spec.unit, unit)
     if worth.denominator != 1:
         message = (
             f"one step of the last digit of {spec.resolution} {spec.unit} times {multiplier} is no whole number of "
-            f"millionths of a {carrier.spec.unit}: use a coarser resolution or another unit of {carrier.key}"
+            f"millionths of a {unit}: use a coarser resolution or another unit of {carrier.key}"
         )
         yield Problem(key, carrier.key, path, "not_exact", message)
     elif worth > LARGEST_COUNT_MICRO:
-        message = f"one count is worth {worth} millionths of a {carrier.spec.unit}: too large for a 64-bit sum"
+        message = f"one count is worth {worth} millionths of a {unit}: too large for a 64-bit sum"
         yield Problem(key, carrier.key, path, "too_large", message)
 
 
@@ -67,13 +69,14 @@ def check_exchange(exchange: Exchange, documents: Documents) -> Iterator[Problem
     if meter.spec.type != "register":
         message = f"{meter.key} is an {meter.spec.type} meter: only a register's instrument goes on from a value"
         yield Problem(key, meter.key, "spec.meter", "not_a_register", message)
+        return
     for path, value in (("spec.final", spec.final), ("spec.initial", spec.initial)):
         if value is not None and value % meter.spec.resolution != 0:
             message = f"{value} is not a multiple of the resolution {meter.spec.resolution} of {meter.key}"
             yield Problem(key, meter.key, path, "not_a_multiple", message)
     carrier = documents.get(DocumentKey("carrier", meter.spec.carrier))
     if spec.multiplier is not None and isinstance(carrier, Carrier):
-        yield from _inexact(key, carrier, meter.spec, "spec.multiplier", spec.multiplier)
+        yield from _inexact(key, carrier, carrier.spec.unit, meter.spec, "spec.multiplier", spec.multiplier)
 
 
 def check_exchanges(documents: Documents) -> Iterator[Problem]:

@@ -32,6 +32,9 @@ class MeterTable:
         self.ids = tuple(meter.id for meter in meters)
         self.place = {meter.id: index for index, meter in enumerate(meters)}
         self.register = np.array([meter.type == "register" for meter in meters], bool)
+        self.gauge = np.array([meter.type == "gauge" for meter in meters], bool)
+        self.interval = ~(self.register | self.gauge)
+        self.rate = np.array([meter.is_rate for meter in meters], bool)
         self.step_ms = np.array([meter.step_ms or USUAL_STEP_MS for meter in meters], np.int64)
         self.end_stamped = np.array([meter.stamp == "end" for meter in meters], bool)
         self.scale = np.array([meter.scale for meter in meters], np.int64)
@@ -39,6 +42,7 @@ class MeterTable:
         self.to_ms = np.array([meter.to_ms for meter in meters], np.int64)
         self.factor = np.array([meter.multipliers[0].micro_per_count for meter in meters], np.int64)
         self.any_register = bool(self.register.any())
+        self.any_gauge = bool(self.gauge.any())
         self.all_register = bool(self.register.all())
         self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
         self.any_changing = bool(self.changing.any())
@@ -54,37 +58,57 @@ class MeterTable:
 
     @cached_property
     def metric_names(self) -> tuple[tuple[str, ...], ...]:
-        """Return, by place, the metrics of a meter: its quantity, the estimated part, and its three times."""
+        """Return, by place, the metrics of a meter: its quantity, the estimated part, and its three times.
+
+        In the place of a quantity, a gauge that tells a level has the integral over time.
+        """
         return tuple(
             (
-                f"qty.{meter.carrier}",
-                f"qty.{meter.carrier}.estimated",
+                f"{'integral' if level else 'qty'}.{meter.carrier}",
+                f"{'integral' if level else 'qty'}.{meter.carrier}.estimated",
                 f"time.expected.{meter.carrier}",
                 f"time.measured.{meter.carrier}",
                 f"time.estimated.{meter.carrier}",
             )  # fmt: skip
-            for meter in self.meters
+            for meter, level in zip(self.meters, (self.gauge & ~self.rate).tolist(), strict=True)
         )
+
+    @cached_property
+    def averages(self) -> dict[int, str]:
+        """Return the metric of the average of each gauge, by place."""
+        places: list[int] = np.flatnonzero(self.gauge).tolist()
+        return {place: f"{'rate' if self.rate[place] else 'avg'}.{self.meters[place].carrier}" for place in places}
+
+    @cached_property
+    def integrated(self) -> frozenset[str]:
+        """Return the carriers of which a rate is integrated over the boundary."""
+        places: list[int] = np.flatnonzero(self.rate).tolist()
+        return frozenset(self.meters[place].carrier for place in places if self.meters[place].role != "sub")
 
     @cached_property
     def hours_before(self) -> int:
         """Return how many hours back a reading can stand whose interval reaches into an hour."""
-        return self._reach(~self.register & ~self.end_stamped)
+        return self._reach(self.interval & ~self.end_stamped)
 
     @cached_property
     def hours_after(self) -> int:
         """Return how many hours ahead a reading can stand whose interval reaches back into an hour."""
-        return self._reach(~self.register & self.end_stamped)
+        return self._reach(self.interval & self.end_stamped)
+
+    @cached_property
+    def hours_held(self) -> int:
+        """Return how many hours away a value of a gauge can stand that an hour depends on."""
+        return -(-3 * int(self.step_ms[self.gauge].max()) // (2 * HOUR_MS)) if self.any_gauge else 0
 
     def _reach(self, which: Bools) -> int:
         return -(-int(self.step_ms[which].max()) // HOUR_MS) if which.any() else 0
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
-        """Return the boundary meters (roles input and output) by carrier, sorted."""
+        """Return the boundary meters (roles input and output) by carrier, sorted; levels are never added up."""
         found: dict[str, list[tuple[int, int]]] = {}
         for place, meter in enumerate(self.meters):
-            if meter.role != "sub":
+            if meter.role != "sub" and (self.rate[place] or not self.gauge[place]):
                 found.setdefault(meter.carrier, []).append((place, 1 if meter.role == "input" else -1))
         return tuple(
             Boundary(carrier, np.array([p for p, _ in pairs], np.int64), np.array([s for _, s in pairs], np.int64))

@@ -1,19 +1,20 @@
 """Metering tells what each meter of an enterprise measured in an hour: from readings to quantities and their coverage.
 
 A register's energy between two neighbouring valid readings is their difference times the multiplier in force; an
-interval's is its value. What straddles an hour's edge is shared by time. A span longer than 1.5 expected steps is a
-gap: inside one hour it counts as measured, across hours as estimated. Registers on which anything is odd are looked at
-one by one; see `register`.
+interval's is its value; what a gauge tells is integrated over time, see `gauge`. What straddles an hour's edge is
+shared by time. A span longer than 1.5 expected steps is a gap: inside one hour it counts as measured, across hours as
+estimated. Registers on which anything is odd are looked at one by one; see `register`.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS
+from streams.domain.gauge import integrals, pieces, too_large
 from streams.domain.hour import Bools, Ints, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.register import SpanKind, spans_of
@@ -92,13 +93,41 @@ def measure(table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] =
     else:
         register = table.register[plain.meter]
         spans = _register_spans(table, plain.take(register), plain_counts[register])
-        spans = spans.joined(_intervals(table, plain.take(~register & plain_counts)))
+        spans = spans.joined(_intervals(table, plain.take(table.interval[plain.meter] & plain_counts)))
     for place in sorted(odd):
         spans = spans.joined(_spans_of_one(table, place, rows.take(rows.meter == place)))
     measured = _fold(table, meters, start_ms, end_ms, spans)
+    if table.any_gauge:
+        measured = _with_gauges(table, start_ms, rows.take(table.gauge[rows.meter]), measured)
     if not counts.all():
         _note_arrivals(table, start_ms, rows.take(~counts), measured.known)
     return measured
+
+
+def _with_gauges(table: MeterTable, start_ms: int, rows: Rows, measured: Quantities) -> Quantities:
+    """Return the quantities of an hour with what gauges say put in; a value too large to be counted is missing."""
+    found = pieces(table, rows)
+    stand = rows.take(found.row)
+    over = too_large(table, stand, table.factors(stand.meter, stand.t)) & usable(stand)
+    said = integrals(table, start_ms, found, usable(stand) & ~over, _GUESSED[stand.q])
+    for place in np.flatnonzero(table.gauge).tolist():
+        measured.amount[place] = said.amount.get(place, 0)
+        measured.estimated[place] = said.estimated.get(place, 0)
+    for of_all, of_gauges in (
+        (measured.measured_ms, said.measured_ms),
+        (measured.estimated_ms, said.estimated_ms),
+        (measured.known, said.known),
+    ):
+        of_all[table.gauge] = of_gauges[table.gauge]
+    expected = table.expected_ms(start_ms, start_ms + HOUR_MS)
+    np.minimum(measured.measured_ms, expected, out=measured.measured_ms)
+    np.minimum(measured.estimated_ms, expected - measured.measured_ms, out=measured.estimated_ms)
+    flaws = tuple(
+        Flaw(table.ids[int(found.place[at])], int(found.from_ms[at]), int(found.to_ms[at]), OVER_RANGE)
+        for at in np.flatnonzero(over).tolist()
+        if found.to_ms[at] > start_ms and found.from_ms[at] < start_ms + HOUR_MS
+    )
+    return replace(measured, flaws=measured.flaws + flaws) if flaws else measured
 
 
 class RegisterSpan(NamedTuple):
@@ -130,6 +159,10 @@ def _note_arrivals(table: MeterTable, start_ms: int, unusable: Rows, known: Ints
     """Count the arrival of rows that took something away from the hour: their slot, or their instant, lies in it."""
     step = np.where(table.register[unusable.meter], 0, table.step_ms[unusable.meter])
     begin = np.where(table.end_stamped[unusable.meter], unusable.t - step, unusable.t)
+    if table.any_gauge:
+        # What a gauge no longer says can have ended the value before it, and has made room for it.
+        gauge = table.gauge[unusable.meter]
+        begin, step = np.where(gauge, unusable.t - 3 * step // 2, begin), np.where(gauge, 3 * step, step)
     inside = (begin < start_ms + HOUR_MS) & ((begin + step > start_ms) | (begin >= start_ms))
     np.maximum.at(known, unusable.meter[inside], unusable.received[inside])
 

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.decimals import MICRO
+from schemas.documents.metric import carrier_in
 from schemas.messages import AlarmEvent, CalendarDocument, Condition, Heartbeat, Own, Readings
 from schemas.series import ALARM, ALARM_STATE, ENGINE, READING, Point
 from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
-from streams.domain.calendar import PROVISIONAL, REVISED, quarters_of, total, whole
+from streams.domain.calendar import PROVISIONAL, REVISED, additive, quarters_of, total, whole
 
 _EXPECTED, _MEASURED, _ESTIMATED = "time.expected.", "time.measured.", "time.estimated."
-_OUTPUT, _INDICATOR, _TIME, _QUANTITY = "output.", "ind.", "time.", "qty."
+_OUTPUT, _INDICATOR, _TIME = "output.", "ind.", "time."
 
 # Shares where nothing was expected: written, so that they replace earlier ones, and read as unknown (their sum is 0).
 _NOTHING_EXPECTED = (0.0, 0.0, 0.0)
@@ -67,15 +68,18 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     def group_of(name: str) -> int:
         if name.startswith((_TIME, _OUTPUT)):
             return -1
-        if name.startswith(_QUANTITY):
-            return numbers.get(name.removeprefix(_QUANTITY).removesuffix(".estimated"), -1)
-        return 0
+        carrier = carrier_in(name)
+        return 0 if carrier is None else numbers.get(carrier, -1)
 
     return _Plan(
         tuple((at[name], name, group_of(name), name.startswith(_OUTPUT)) for name in names),
         (group(carriers), *(group([carrier]) for carrier in carriers)),
-        tuple(whole if name.startswith(_OUTPUT) else total for name in names),
+        tuple(whole if name.startswith(_OUTPUT) else total if additive(name) else _no_sum for name in names),
     )
+
+
+def _no_sum(_: Cells) -> int | None:
+    return None
 
 
 _TIMES = (_EXPECTED, _MEASURED, _ESTIMATED)

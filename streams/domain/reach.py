@@ -1,6 +1,7 @@
 """A reach is the hours whose quantities can be others once the readings of one hour are.
 
-A register's reading reaches as far as the spans that are others with it than without it; an interval's as its slot.
+A register's reading reaches as far as the spans that are others with it than without it; an interval's as its slot;
+a gauge's as far as a value can stand, on both sides.
 """
 
 from collections.abc import Collection
@@ -85,7 +86,12 @@ def _slots(table: MeterTable, meters: tuple[str, ...], rows: Rows) -> set[int]:
     place = np.array([table.place.get(meter, -1) for meter in meters], np.int64)[rows.meter]
     kept = (place >= 0) & ~table.register[place]
     place, t = place[kept], rows.t[kept]
-    begin = np.where(table.end_stamped[place], t - table.step_ms[place], t)
-    first, last = begin // HOUR_MS, (begin + table.step_ms[place] - 1) // HOUR_MS
+    step = table.step_ms[place]
+    begin = np.where(table.end_stamped[place], t - step, t)
+    end = begin + step
+    if table.any_gauge:
+        gauge = table.gauge[place]
+        begin, end = np.where(gauge, t - 3 * step // 2, begin), np.where(gauge, t + 3 * step // 2 + 1, end)
+    first, last = begin // HOUR_MS, (end - 1) // HOUR_MS
     spans = set(zip(first.tolist(), last.tolist(), strict=True))
     return {hour * HOUR_MS for low, high in spans for hour in range(low, high + 1)}

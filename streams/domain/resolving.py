@@ -28,6 +28,7 @@ from schemas.documents import (
     Select,
     Source,
     Threshold,
+    Validity,
     canonical,
     parse_metric,
 )
@@ -35,6 +36,7 @@ from schemas.documents.energy import Emitting
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
 from schemas.instants import instant_ms
+from schemas.reference.filling import filling
 from schemas.units import conversion
 from schemas.windows import LATEST_MS, date_ms
 from streams.domain.views import (
@@ -60,6 +62,7 @@ from streams.domain.views import (
     SourceView,
     TierView,
     Variant,
+    counted_in,
     worth_of_count,
 )
 
@@ -107,12 +110,14 @@ def meter_view(
     swaps = sorted(exchanges, key=lambda each: each.spec.at)
     spec = meter.spec
     scale = scale_of(spec.resolution)
+    carrier = carriers[spec.carrier]
+    unit = counted_in(spec.type, spec.unit, carrier.unit)
     from_ms, to_ms = range_ms(meter)
     dated = [(day_ms(entry.from_), entry.value) for entry in spec.multiplier] or [(from_ms, Decimal(1))]
     dated += [(ms_of(swap.spec.at), swap.spec.multiplier) for swap in swaps if swap.spec.multiplier is not None]
     multipliers: list[MultiplierSince] = []
     for start_ms, multiplier in sorted(dated):
-        worth = worth_of_count(scale, multiplier, spec.unit, carriers[spec.carrier].unit)
+        worth = worth_of_count(scale, multiplier, spec.unit, unit)
         if worth.denominator != 1:
             raise ValueError(
                 f"meter {meter.id}: one count is {worth} millionths of the carrier's unit, no whole number"
@@ -120,6 +125,7 @@ def meter_view(
         multipliers.append(MultiplierSince(start_ms, worth.numerator))
     resolution = at_scale(spec.resolution, scale)
     highest = spec.max_rate_per_h
+    validity = spec.validity or carrier.validity or usual_validity()
     return MeterView(
         index=index,
         id=meter.short_id,
@@ -137,17 +143,25 @@ def meter_view(
         sources=since(spec.source),
         multipliers=tuple(multipliers),
         modulus=None if spec.modulus is None else at_scale(spec.modulus, scale),
-        max_micro_per_h=None
-        if highest is None
-        else floor(worth_of_count(0, highest, spec.unit, carriers[spec.carrier].unit)),
+        max_micro_per_h=None if highest is None else floor(worth_of_count(0, highest, spec.unit, carrier.unit)),
         tolerance=resolution if spec.tolerance is None else floor(spec.tolerance.scaleb(scale)),
         exchanges=tuple(
             ExchangeView(ms_of(swap.spec.at), _count(swap.spec.final, scale), _count(swap.spec.initial, scale))
             for swap in swaps
         ),
+        is_rate=unit != carrier.unit,
+        valid_hour_ms=validity.hour_ms,
+        valid_day_hours=validity.day_hours,
         from_ms=from_ms,
         to_ms=to_ms,
     )
+
+
+@lru_cache(maxsize=1)
+def usual_validity() -> Validity:
+    """Return the validity of averages where neither meter nor carrier says one (HJ 75-2017)."""
+    usual = filling().averages
+    return Validity(hour=f"{usual.hour_min}min", day_hours=usual.day_hours, source=usual.standard)
 
 
 def _count(value: Decimal | None, scale: int) -> int | None:
@@ -194,7 +208,8 @@ def key_view(key: Key) -> KeyView:
 
 def carrier_view(carrier: Carrier) -> CarrierView:
     """Return the view of a carrier."""
-    return CarrierView(carrier.id, carrier.spec.unit, carrier.spec.energy, carrier.spec.medium, carrier.spec.renewable)
+    spec = carrier.spec
+    return CarrierView(carrier.id, spec.unit, spec.energy, spec.medium, spec.renewable, spec.validity)
 
 
 def product_view(product: Product) -> ProductView:
@@ -291,7 +306,9 @@ def unit_of(metric: str, units: Mapping[str, str]) -> str:
     found = parse_metric(metric)
     if found.fixed_unit is not None:
         return found.fixed_unit
-    return units[f"carrier/{found.carrier}" if found.carrier is not None else f"product/{found.product}"]
+    return (
+        units[f"carrier/{found.carrier}" if found.carrier is not None else f"product/{found.product}"] + found.by_time
+    )
 
 
 def indicator_view(indicator: Indicator, units: Mapping[str, str]) -> IndicatorView:

@@ -105,12 +105,18 @@ def meter_changes(
             for place in moved:
                 names, entity = table.metric_names[place], table.meters[place].entity
                 before, after = _meter_hour(names, old, hour, place), _meter_hour(names, new, hour, place)
+                if place in table.averages:
+                    for each, block in ((before, old), (after, new)):
+                        each[table.averages[place]] = block.average(table, place, hour)
                 yield from _between(entity, windows[hour], before, after)
     own = day.own.get(day.period)
     if own is not None and settled(own.status) and latest_known(day) is not None:
         for place in sorted(places):
             names, entity = table.metric_names[place], table.meters[place].entity
             before, after = _meter_day(names, old, place), _meter_day(names, new, place)
+            if place in table.averages:
+                for each, block in ((before, old), (after, new)):
+                    each[table.averages[place]] = block.average(table, place)
             yield from _between(entity, window(day.period), before, after)
 
 

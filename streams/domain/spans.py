@@ -4,13 +4,15 @@ These are the records behind a meter's hour, for whoever wants to follow a numbe
 from `metering.measure`, and what the spans do not account for is told as a rest.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from schemas.decimals import divide_half_even
 from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
+from streams.domain.gauge import divisor, pieces
 from streams.domain.hour import VOID, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, register_spans
@@ -18,7 +20,7 @@ from streams.domain.register import SpanKind
 from streams.domain.share import share_one
 
 MEASURED, ESTIMATED, MISSING = "measured", "estimated", "missing"
-GAP, MARKED = "gap", "marked"
+GAP, MARKED, INTEGRATED, HELD = "gap", "marked", "integrated", "held"
 _GUESSED = ("estimated", "substituted")
 
 
@@ -40,7 +42,8 @@ class Reading(NamedTuple):
 class Span(NamedTuple):
     """A span and its part in an hour; instants in epoch ms, amounts at 1e-6 of the carrier's unit.
 
-    `first` is the reading at a register's begin (None: an interval), `last` the one at its end, or the interval's.
+    `first` is the reading at a register's begin (None: another meter), `last` the one at its end, the interval's, or
+    the one that stands over the span of a gauge, whose amounts are rounded here: the hour is summed up before that.
     `amount` is over all of the span, `part` between `low_ms` and `high_ms`; both None where it gives nothing.
     """
 
@@ -65,7 +68,8 @@ class Span(NamedTuple):
 class MeterHour(NamedTuple):
     """A meter's hour: its readings with the neighbours they need, its spans, and what of it they do not explain.
 
-    `amount` is what the hour counts [1e-6 of the carrier's unit], `rest` = `amount` - the sum of the spans' parts.
+    `amount` is what the hour counts and `estimated` the estimated part of it [1e-6 of the carrier's unit; of a level
+    that unit x s], `rest` = `amount` - the sum of the spans' parts. `is_rate`: it is integrated from a rate.
     """
 
     readings: tuple[Reading, ...]
@@ -75,6 +79,8 @@ class MeterHour(NamedTuple):
     estimated_ms: int
     expected_ms: int
     rest: int
+    estimated: int
+    is_rate: bool
 
 
 def meter_hours(
@@ -99,6 +105,8 @@ def _meter_hour(
     refused = {(each.from_ms, each.to_ms): each.reason for each in measured.flaws if each.meter == table.ids[place]}
     if table.register[place]:
         spans = tuple(_register(table, place, rows, readings, start_ms, refused))
+    elif table.gauge[place]:
+        spans = tuple(_held(table, place, rows, readings, start_ms, refused))
     else:
         valid = [each for each in readings if each.counts]
         spans = tuple(_intervals(table, place, valid, start_ms, refused))
@@ -111,6 +119,8 @@ def _meter_hour(
         int(measured.estimated_ms[place]),
         expected_ms,
         amount - sum(each.part or 0 for each in spans),
+        int(measured.estimated[place]),
+        table.meters[place].is_rate,
     )
 
 
@@ -131,6 +141,31 @@ def _register(
         for each in register_spans(table, place, rows)
         if each.to_ms > start_ms and each.from_ms < start_ms + HOUR_MS
     ]
+
+
+def _held(
+    table: MeterTable, place: int, rows: Rows, readings: Sequence[Reading], start_ms: int,
+    refused: dict[tuple[int, int], str],
+) -> Iterator[Span]:  # fmt: skip
+    """Yield what each value of a gauge stands for; its `reason` is that it is integrated, or held, over the time."""
+    found = pieces(table, rows)
+    by = divisor(table.meters[place])
+    at_rows: list[int] = found.row.tolist()
+    for at, row in enumerate(at_rows):
+        from_ms, to_ms, worth = int(found.from_ms[at]), int(found.to_ms[at]), int(found.worth[at])
+        low, high = max(from_ms, start_ms), min(to_ms, start_ms + HOUR_MS)
+        each = readings[row]
+        if high <= low or not each.counts:
+            continue
+        factor = int(table.factors(np.array([place]), np.array([from_ms]))[0])
+        reason = refused.get((from_ms, to_ms))
+        if reason is not None:
+            yield Span(from_ms, to_ms, None, each, factor, None, low, high, None, MISSING, reason)
+            continue
+        amount, part = (divide_half_even(worth * (end - begin), by) for begin, end in ((from_ms, to_ms), (low, high)))
+        guessed = each.quality in _GUESSED
+        kind, why = (ESTIMATED, MARKED) if guessed else (MEASURED, INTEGRATED if table.rate[place] else HELD)
+        yield Span(from_ms, to_ms, None, each, factor, amount, low, high, part, kind, why)
 
 
 def _intervals(

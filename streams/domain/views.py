@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 from schemas.decimals import MICRO
 from schemas.documents.energy import Scope
 from schemas.documents.indicator import Direction, Severity
-from schemas.units import conversion
+from schemas.documents.validity import Validity
+from schemas.units import UnitError, conversion
 from schemas.windows import WindowKind
 
 # Whose number a coefficient or factor is.
@@ -72,6 +73,26 @@ def worth_of_count(scale: int, multiplier: Decimal, unit: str, carrier_unit: str
     return Fraction(multiplier) * conversion(unit, carrier_unit) * MICRO / 10**scale
 
 
+@lru_cache(maxsize=65_536)
+def counted_in(type_: str, unit: str, carrier_unit: str) -> str:
+    """Return what a meter's readings turn into: the carrier's unit, or of a gauge that tells a rate that unit by hour.
+
+    Raises UnitError when the meter's unit converts to neither.
+    """
+    try:
+        conversion(unit, carrier_unit)
+    except UnitError as error:
+        if type_ != "gauge":
+            raise
+        by_hour = f"{carrier_unit}/h"
+        try:
+            conversion(unit, by_hour)
+        except UnitError:
+            raise UnitError(f"{error}, nor to {by_hour}, which a gauge could tell as well") from error
+        return by_hour
+    return carrier_unit
+
+
 class ExchangeView(NamedTuple):
     """An exchange of a register's instrument: the old one's last value and the new one's first [counts]; None: lost."""
 
@@ -87,6 +108,9 @@ class MeterView:
     `index` is the place among the enterprise's meters, sorted by id; `step_ms` is 0 for a register that names none. A
     register starts again from 0 at `modulus` [counts], runs at most `max_micro_per_h` [1e-6 of the carrier's unit per
     hour], and may fall by `tolerance` [counts] without having counted; `exchanges` are in order of time.
+
+    A gauge with `is_rate` tells an amount by hour, of which its quantity is the integral; any other a level. An average
+    of it needs `valid_hour_ms` [ms] of an hour, and `valid_day_hours` such hours of a day.
     """
 
     index: int
@@ -94,7 +118,7 @@ class MeterView:
     enterprise: str
     entity: str
     carrier: str
-    type: Literal["register", "interval"]
+    type: Literal["register", "interval", "gauge"]
     role: Literal["input", "output", "sub"]
     unit: str
     scale: int
@@ -108,6 +132,9 @@ class MeterView:
     max_micro_per_h: int | None
     tolerance: int
     exchanges: tuple[ExchangeView, ...]
+    is_rate: bool
+    valid_hour_ms: int
+    valid_day_hours: int
     from_ms: int
     to_ms: int
 
@@ -176,13 +203,14 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class CarrierView:
-    """A carrier: the unit of its quantity, whether it counts as energy, and its medium."""
+    """A carrier: the unit of its quantity, whether it counts as energy, its medium, the validity of its averages."""
 
     id: str
     unit: str
     energy: bool
     medium: Literal["fuel", "electricity", "heat", "water", "other"]
     renewable: bool = False
+    validity: Validity | None = None
 
 
 @dataclass(frozen=True, slots=True)

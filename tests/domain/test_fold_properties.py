@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.messages import Reported
-from tests.folding import REGISTRY, Stream, batch, documents, instant, message, meter, report, tick
+from tests.folding import REGISTRY, Stream, batch, document, documents, instant, message, meter, report, tick
 from tests.independent import HOUR_MS, LOCAL, Reading, shared
 
 LIMITS = """
@@ -28,15 +28,22 @@ LIMITS = """
  spec: {metric: qty.electricity, window: hour, period: episode, select: {kind: enterprise, id: [works]},
         raise: {gt: "12"}, clear: {lt: "8"}, severity: warning}}
 ---
+{apiVersion: qingyu/v1, kind: rule, id: rate, valid_from: 2018-01-01,
+ spec: {metric: rate.electricity, window: hour, period: hour, select: {kind: meter, id: [works.g01]},
+        raise: {gt: "15"}, severity: warning}}
+---
 {apiVersion: qingyu/v1, kind: rule, id: day, valid_from: 2018-01-01,
  spec: {metric: qty.electricity, window: day, period: day, select: {kind: enterprise, id: [works]},
         raise: {gt: "20"}, severity: warning}}
 """
+SO2 = document("carrier", "so2", unit="mg/m3", medium="other", energy=False)
 METERS = (
     meter("e01"), meter("e02", "register"), meter("e03", step="30min", stamp="start", role="output"),
     meter("e04", step="2h", role="sub", parent="e01"), meter("e05", "register", step="10min", role="output"),
+    meter("g01", "gauge", step="20min", unit="kW", validity={"hour": "30min", "day_hours": 1, "source": "test"}),
+    meter("g02", "gauge", step="1h", carrier="so2", unit="mg/m3"),
 )  # fmt: skip
-REGISTERED = documents(REGISTRY, LIMITS, *METERS)
+REGISTERED = documents(REGISTRY, LIMITS, SO2, *METERS)
 FIRST_MS, LAST_MS = instant("2018-03-31T20:00"), instant("2018-04-01T06:00")
 SETTLED_MS = instant("2018-04-03")
 BEGIN, END = tick("2018-03-31"), tick("2018-04-03T12:00")
@@ -51,7 +58,7 @@ class Sent(NamedTuple):
 
 @st.composite
 def sent(draw: st.DrawFn) -> Sent:
-    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05")))
+    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05", "g01", "g02")))
     # On a grid, so that instants meet; the grid holds hour edges and places besides them.
     t_ms = FIRST_MS + draw(st.integers(0, (LAST_MS - FIRST_MS) // 600_000)) * 600_000
     value = draw(st.none() | st.decimals("0", "30", places=2, allow_nan=False))
