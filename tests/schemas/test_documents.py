@@ -99,7 +99,7 @@ def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
 
 
 def test_all_faults_of_a_document_are_named_at_once() -> None:
-    raw = {**meter(type="gauge", unit="kWq", resolution=0.01, colour="red", source=[{"from": "2018-02-30", "id": "X"}])}
+    raw = {**meter(type="clock", unit="kWq", resolution=0.01, colour="red", source=[{"from": "2018-02-30", "id": "X"}])}
     raw |= {"valid_to": "2017-01-01", "id": "works", "apiVersion": "qingyu/v2", "more": 1}
     assert {(fault.path, fault.code) for fault in faults(raw)} == {
         ("apiVersion", "bad_value"),
@@ -115,9 +115,9 @@ def test_all_faults_of_a_document_are_named_at_once() -> None:
     }
 
 
-def test_a_gauge_is_refused_with_the_types_there_are() -> None:
-    (fault,) = faults(meter(type="gauge"))
-    assert fault.message == "meter type 'gauge' is not known: the types are register and interval"
+def test_a_clock_is_refused_with_the_types_there_are() -> None:
+    (fault,) = faults(meter(type="clock"))
+    assert fault.message == "meter type 'clock' is not known: the types are register and interval"
 
 
 @pytest.mark.parametrize("value", ["0.01", 1, "12345678901234567890.5"])
