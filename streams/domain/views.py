@@ -203,7 +203,10 @@ class KeyView:
 
 @dataclass(frozen=True, slots=True)
 class CarrierView:
-    """A carrier: the unit of its quantity, whether it counts as energy, its medium, the validity of its averages."""
+    """A carrier: the unit of its quantity, whether it counts as energy and is renewable, its medium.
+
+    `validity` is that of the averages of its gauges, if it says one.
+    """
 
     id: str
     unit: str

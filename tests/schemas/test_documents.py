@@ -117,7 +117,7 @@ def test_all_faults_of_a_document_are_named_at_once() -> None:
 
 def test_a_clock_is_refused_with_the_types_there_are() -> None:
     (fault,) = faults(meter(type="clock"))
-    assert fault.message == "meter type 'clock' is not known: the types are register and interval"
+    assert fault.message == "meter type 'clock' is not known: the types are register, interval, gauge"
 
 
 @pytest.mark.parametrize("value", ["0.01", 1, "12345678901234567890.5"])
