@@ -189,7 +189,11 @@ class Revision(msgspec.Struct, omit_defaults=True):
 
 
 class Finding(msgspec.Struct, omit_defaults=True):
-    """Topic `findings`: a data-quality finding by (rule, meter, start); `open` turns false when later data heal it."""
+    """Topic `findings`: a data-quality finding by (rule, meter, start); `open` turns false when later data heal it.
+
+    `meter` is the entity, which is the enterprise where no one meter is meant. `effect` is `exclude` where the value
+    does not count; `figures` are what a validation rule judged from, as decimal text.
+    """
 
     v: int
     enterprise: str
@@ -199,6 +203,8 @@ class Finding(msgspec.Struct, omit_defaults=True):
     end: int
     reason: str
     open: bool
+    effect: str = "flag"
+    figures: dict[str, str] = {}
 
 
 class Delivery(msgspec.Struct, omit_defaults=True):

@@ -11,6 +11,7 @@ from schemas.documents.notification import Channels, Mail, Recipient, Route, Sco
 from schemas.documents.parse import KINDS, Document, Fault, canonical, faults_of, load_document, parse_document
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
+from schemas.documents.validation import Validation
 from schemas.documents.validity import Validity
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Source",
     "Threshold",
     "Tier",
+    "Validation",
     "Validity",
     "Webhook",
     "canonical",

@@ -54,8 +54,9 @@ class MeterSpec(Strict):
     """What the meter measures, how its numbers read, and what they mean to the enterprise's balance.
 
     One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
-    `parent` the meter within the same enterprise that measures this one too. A gauge tells a level in the carrier's
-    unit, or a rate in that unit by time; `validity` says how much of it an average needs, if not that of the carrier.
+    `parent` the meter within the same enterprise that measures this one too, `capacity_kva` the rating of the
+    transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by time;
+    `validity` says how much of it an average needs, if not that of the carrier.
     """
 
     carrier: Id
@@ -71,6 +72,7 @@ class MeterSpec(Strict):
     max_rate_per_h: PositiveDecimal | None = None
     tolerance: NonNegativeDecimal | None = None
     validity: Validity | None = None
+    capacity_kva: PositiveDecimal | None = None
     parent: Id | None = None
     level: Annotated[int, Field(ge=1, le=9)] | None = None
     tag: Text | None = None

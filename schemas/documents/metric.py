@@ -14,16 +14,17 @@ ENERGY_METRICS = ("energy.cv", "energy.eq", "energy.cv.estimated")
 CO2_METRICS = ("co2.fuel", "co2.process", "co2.power", "co2.heat", "co2.total")
 _FIXED_UNIT = {**dict.fromkeys(ENERGY_METRICS, "kgce"), **dict.fromkeys(CO2_METRICS, "kgCO2")}
 _QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.(?:estimated|integrated))?")
+_UNEXPLAINED = re.compile(rf"unexplained\.({ID_TEXT})")
 _INTEGRAL = re.compile(rf"integral\.({ID_TEXT})(?:\.estimated)?")
 _AVERAGE = re.compile(rf"(avg|rate)\.({ID_TEXT})")
 _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 FORMS = (
-    "qty.CARRIER, qty.CARRIER.estimated, qty.CARRIER.integrated, energy.cv, energy.eq, energy.cv.estimated, co2.fuel, "
-    "co2.process, co2.power, co2.heat, co2.total, time.expected.CARRIER, time.measured.CARRIER, "
-    "time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
-    "integral.CARRIER, integral.CARRIER.estimated"
+    "qty.CARRIER, qty.CARRIER.estimated, qty.CARRIER.integrated, unexplained.CARRIER, energy.cv, energy.eq, "
+    "energy.cv.estimated, co2.fuel, co2.process, co2.power, co2.heat, co2.total, time.expected.CARRIER, "
+    "time.measured.CARRIER, time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, "
+    "rate.CARRIER, integral.CARRIER, integral.CARRIER.estimated"
 )
 
 
@@ -57,7 +58,7 @@ def parse_metric(text: str) -> Metric:
     """Return the additive metric that `text` names; raise MetricError for anything else."""
     if text in _FIXED_UNIT:
         return Metric(text, None, None, _FIXED_UNIT[text])
-    if found := _QUANTITY.fullmatch(text):
+    if found := _QUANTITY.fullmatch(text) or _UNEXPLAINED.fullmatch(text):
         return Metric(text, found[1], None, None)
     if found := _AVERAGE.fullmatch(text):
         return Metric(text, found[2], None, None, "/h" if found[1] == "rate" else "")
@@ -77,7 +78,7 @@ def parse_metric(text: str) -> Metric:
 @lru_cache(maxsize=4096)
 def carrier_in(metric: str) -> str | None:
     """Return the one carrier whose meters a quantity, an integral or an average is of; None for any other metric."""
-    found = _QUANTITY.fullmatch(metric) or _INTEGRAL.fullmatch(metric)
+    found = _QUANTITY.fullmatch(metric) or _UNEXPLAINED.fullmatch(metric) or _INTEGRAL.fullmatch(metric)
     if found is not None:
         return found[1]
     average = _AVERAGE.fullmatch(metric)

@@ -14,6 +14,7 @@ from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
+from schemas.documents.validation import Validation
 
 Document = (
     Province
@@ -34,6 +35,7 @@ Document = (
     | Limit
     | Rule
     | Settings
+    | Validation
     | Key
     | Recipient
     | Route
@@ -58,6 +60,7 @@ KINDS: dict[str, type[Document]] = {
     "limit": Limit,
     "rule": Rule,
     "settings": Settings,
+    "validation": Validation,
     "key": Key,
     "recipient": Recipient,
     "route": Route,

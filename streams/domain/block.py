@@ -15,16 +15,18 @@ from schemas.messages import VERSION, CalendarDocument, Own
 from schemas.windows import HOUR_MS, children_of, window
 from streams.domain.account import MICRO_PER_MS
 from streams.domain.calendar import REVISED, Graces, status_of
+from streams.domain.flaw import Flaw
 from streams.domain.gauge import day_average, hour_average
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Flaw, Quantities
+from streams.domain.metering import Quantities
+from streams.domain.nodes import unexplained
 
 Status = list[str | None]
 _ROWS = 5  # amount, estimated, measured_ms, estimated_ms, known
 _compress = zstandard.ZstdCompressor(level=1).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[int, list[tuple[str, int, int, str]]]).decode
+_decode = msgspec.msgpack.Decoder(dict[int, list[Flaw]]).decode
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +93,7 @@ def unpack_block(data: bytes) -> Block:
     at = struct.calcsize("<BIHI")
     digest = raw[at : at + digest_length].decode()
     at += digest_length
-    flaws = {hour: tuple(Flaw(*span) for span in spans) for hour, spans in _decode(raw[at : at + flaws_length]).items()}
+    flaws = {hour: tuple(spans) for hour, spans in _decode(raw[at : at + flaws_length]).items()}
     cells = np.frombuffer(raw, np.int64, offset=at + flaws_length).reshape(_ROWS, 24, meters).copy()
     return Block(digest, cells, flaws)
 
@@ -124,6 +126,8 @@ def meter_documents(
     here[5] = cells[4] > 0
     latest = cells[4].max(axis=0).tolist()
     rows = _with_gaps(numbers, here)
+    known_hours = [each is not None for each in status]
+    differences = _unexplained(table, block, edges[:, 0], known_hours) if table.nodes else {}
     late = REVISED in status
     found: list[CalendarDocument] = []
     for place, (amount, estimated, expected_s, measured_s, estimated_s, known), last in zip(
@@ -139,6 +143,7 @@ def meter_documents(
         meter = table.meters[place]
         names = table.metric_names[place]
         metrics = dict(zip(names, (amount, estimated, expected_s, measured_s, estimated_s), strict=True))
+        metrics.update(differences.get(place, ()))
         if place in table.averages:
             name = table.averages[place]
             metrics[name] = [
@@ -164,6 +169,23 @@ def meter_documents(
             )  # fmt: skip
         )
     return found
+
+
+def _unexplained(
+    table: MeterTable, block: Block, edges: npt.NDArray[np.int64], known: list[bool]
+) -> dict[int, list[tuple[str, list[int | None]]]]:
+    """Return by place what sub-meters do not explain of the meters above them, in the hours that are known."""
+    expected = np.stack([table.expected_ms(start_ms, start_ms + HOUR_MS) for start_ms in edges.tolist()])
+    covered = block.cells[2] + block.cells[3]
+    return {
+        node.place: [
+            (node.metric, [
+                value if here else None
+                for value, here in zip(unexplained(node, block.cells[0], covered, expected), known, strict=True)
+            ])
+        ]
+        for node in table.nodes
+    }  # fmt: skip
 
 
 def _with_gaps(numbers: npt.NDArray[np.int64], here: npt.NDArray[np.bool_]) -> list[list[list[int | None]]]:

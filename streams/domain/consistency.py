@@ -32,6 +32,7 @@ from schemas.documents import (
     Select,
     Settings,
     Source,
+    Validation,
     parse_metric,
 )
 from schemas.ids import parse_entity
@@ -135,6 +136,11 @@ def references(document: Document) -> Iterator[Reference]:
         yield from metric("spec.metric", document.spec.metric)
         yield from always("spec.indicator", "indicator", document.spec.indicator)
         yield from select(document.spec.select)
+    elif isinstance(document, Validation):
+        yield from select(document.spec.select)
+        for place, id_ in enumerate(document.spec.meters or ()):
+            yield from always(f"spec.meters.{place}", "meter", id_, covered=False)
+        yield from always("spec.against", "meter", document.spec.against, covered=False)
     elif isinstance(document, Key) and document.spec.subject is not None:
         role, subject = document.spec.role, document.spec.subject
         kind, id_ = parse_entity(subject) if role == "viewer" else (role, subject)

@@ -13,6 +13,7 @@ from schemas.windows import HOUR_MS
 from streams.domain.hour import Hour, Ints, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import usable
+from streams.domain.reading_checks import without_excluded
 from streams.domain.work import Work
 
 # So many readings on each side tell of a register whether the nearest of them are valid, and which mark holds: where
@@ -43,6 +44,8 @@ def placed(table: MeterTable, hour: Hour) -> Placed:
     if memo and memo[0] is table:
         return memo[1]
     rows = _placed(table, hour)
+    if table.checks is not None:
+        rows = without_excluded(table.checks, hour.start_ms, rows)
     found = Placed(rows, *_first_and_last(rows, len(table.ids)))
     memo[:] = table, found
     return found

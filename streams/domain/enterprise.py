@@ -5,11 +5,12 @@ readings in any order, any batches and with any repeats end in the same state.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from schemas.messages import VERSION, CalendarDocument, Finding, Own, Reported, encode
+from schemas.messages import CalendarDocument, Own, Reported, encode
 from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain import vicinity
 from streams.domain.account import Metrics, account, quantities_of_carriers
@@ -17,15 +18,19 @@ from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
+from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour, Rows, merge
 from streams.domain.indicator import hour_values, own_values
 from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import OVER_RANGE, Flaw, Quantities, measure, nothing
+from streams.domain.metering import Quantities, measure, nothing
+from streams.domain.nodes import of_enterprise
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
+from streams.domain.reading_checks import rivals
 from streams.domain.revising import Change, changes, meter_changes, revision, settled
-from streams.domain.state import HEAD, state_key
+from streams.domain.state import HEAD, hour_text, state_key
+from streams.domain.validating import Validating
 from streams.domain.work import Output, Work
 
 
@@ -56,6 +61,7 @@ class EnterpriseFold:
         self._hours: set[int] = set()
         self._visits: set[str] = set()  # documents to bring up to date though none of their children changed
         self._changed: dict[str, None] = {}  # names of windows whose values changed
+        self._judged: dict[str, bool] = {}  # days to hold against validation rules: whether a quantity moved
         self._refill = False
         self._before = work.as_it_is()
         self._causes = Causes(time.now_ms)
@@ -118,10 +124,15 @@ class EnterpriseFold:
         for day, hours in sorted(days.items()):
             if self._day(window(day), hours):
                 months.setdefault(day[:7], []).append(day)
+        validating = Validating(
+            self.table, self.plan.digest, self.work, self.time.now_ms, self._measure, refill=self._refill
+        )
+        validating.days(self._judged, [day for day, moved in self._judged.items() if moved])
         years: dict[str, list[str]] = {name: [] for name in self._visits if len(name) == 4}
         for month, changed in sorted(months.items()):
             if self._parent(window(month), changed):
                 years.setdefault(month[:4], []).append(month)
+        validating.months(months)
         for year, changed in sorted(years.items()):
             self._parent(window(year), changed)
         self._watch()
@@ -149,7 +160,12 @@ class EnterpriseFold:
 
     def _measure(self, work: Work, start_ms: int) -> Quantities:
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
-        return measure(self.table, start_ms, rows, odd) if len(rows) else nothing(self.table)
+        if not len(rows):
+            return nothing(self.table)
+        measured, hour = measure(self.table, start_ms, rows, odd), work.hour(start_ms)
+        if hour is not None and len(hour.conflicts) and self.table.checks is not None:
+            return replace(measured, flaws=(*measured.flaws, *rivals(self.table, self.table.checks, hour)))
+        return measured
 
     def _day(self, day: Window, hours: list[int]) -> bool:
         """Compute hours of a day; return whether the day's document changed."""
@@ -167,7 +183,7 @@ class EnterpriseFold:
         for start_ms in hours:
             index = (start_ms - day.start_ms) // HOUR_MS
             # Without the quantities of before, what was found then is looked up.
-            before = old.flaws.get(index, ()) if old else self.work.found_flaws(start_ms)
+            before = old.flaws.get(index, ()) if old else self.work.found_flaws(hour_text(start_ms))
             moved |= block.put(index, self._measure(self.work, start_ms))
             self._find(start_ms, before, block.flaws.get(index, ()))
         aged = settle_children(document, self.time.now_ms, self._graces)
@@ -182,11 +198,15 @@ class EnterpriseFold:
                 aged = True
         aged |= self._own(document, day)
         changed = bool(document.touched) or aged
+        if hours or rebuilt or day.end_ms > self.time.from_ms:
+            self._judged[day.name] = bool(moved.any()) or rebuilt
         if changed:
             self._put(was, document)
             self._changed.update(dict.fromkeys(children_of(day.name)[index].name for index in document.touched))
         if changed or moved.any() or (old is not None and old.flaws != block.flaws):
             self.work.put_block(day.name, block)
+            for node in self.table.nodes:
+                moved[node.place] |= moved[node.below].any()
             places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
             # A meter can change where its enterprise does not: a sub-meter, or one that another balances out.
             self._changed.update(dict.fromkeys([day.name, *(window_at(start_ms, "hour").name for start_ms in hours)]))
@@ -214,23 +234,18 @@ class EnterpriseFold:
             return
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
         metrics.update(account(metrics, self.plan.snapshot.carriers, self.plan.valuations.at(hour.start_ms)))
+        if self.table.nodes:
+            covered_ms = measured.measured_ms + measured.estimated_ms
+            expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
+            metrics.update(of_enterprise(self.table.nodes, measured.amount, covered_ms, expected_ms))
         metrics.update(hour_values(self.plan.indicators, metrics))
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
 
     def _find(self, start_ms: int, before: tuple[Flaw, ...], after: tuple[Flaw, ...]) -> None:
-        """Write the findings on spans that begin in this hour: new ones open, healed ones closed."""
-        mine = [{span for span in spans if span.from_ms // HOUR_MS * HOUR_MS == start_ms} for spans in (before, after)]
-        for spans, is_open in ((mine[0] - mine[1], False), (mine[1] - mine[0], True)):
-            for span in sorted(spans):
-                meter = f"meter/{self.plan.enterprise}.{span.meter}"
-                rule = span.reason if span.reason == OVER_RANGE else f"register.{span.reason}"
-                finding = Finding(
-                    VERSION, self.plan.enterprise, meter, rule, span.from_ms, span.to_ms, span.reason, is_open
-                )
-                key = f"{rule}|{meter}|{span.from_ms}".encode()
-                self.work.outputs.append(Output("findings", meter, key, encode(finding)))
-                self.work.put_flaw(start_ms, span, is_open=is_open)
+        """Write the findings on what begins in this hour."""
+        mine = [[flaw for flaw in flaws if flaw.from_ms // HOUR_MS * HOUR_MS == start_ms] for flaws in (before, after)]
+        self.work.change_flaws(hour_text(start_ms), *mine)
 
     def _parent(self, period: Window, changed: list[str]) -> bool:
         """Bring a month or year up to date with its changed children; return whether its document changed."""

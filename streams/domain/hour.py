@@ -16,6 +16,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 VOID = 255  # stands in the quality column of a void, whose value is 0
+EXCLUDED = 254  # likewise of a reading that a validation rule takes out; only where it is computed with, never kept
 _INSTANT_BITS = 24  # an hour has 3.6 million milliseconds, which 22 bits hold; two more for safety
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.windows import HOUR_MS
+from streams.domain.checks import Checks
 from streams.domain.hour import Bools, Ints
+from streams.domain.nodes import nodes_of
 from streams.domain.registry import EnterpriseView, MeterView
 
 # A register without a registered step is taken to be read once an hour.
@@ -23,11 +25,16 @@ class Boundary(NamedTuple):
 
 
 class MeterTable:
-    """The meters of one enterprise as columns; a meter's place is its index in `ids`."""
+    """The meters of one enterprise as columns; a meter's place is its index in `ids`.
 
-    def __init__(self, view: EnterpriseView) -> None:
+    `checks` are the validation rules that its readings are held against, `nodes` the meters with sub-meters.
+    """
+
+    def __init__(self, view: EnterpriseView, checks: Checks | None = None) -> None:
         meters: tuple[MeterView, ...] = view.meters
         self.view = view
+        self.checks = checks
+        self.nodes = nodes_of(meters)
         self.meters = meters
         self.ids = tuple(meter.id for meter in meters)
         self.place = {meter.id: index for index, meter in enumerate(meters)}

@@ -14,13 +14,13 @@ import numpy as np
 
 from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS
+from streams.domain.flaw import OVER_RANGE, Flaw
 from streams.domain.gauge import integrals, pieces, too_large
 from streams.domain.hour import Bools, Ints, Rows
 from streams.domain.meter_table import MeterTable
+from streams.domain.reading_checks import failed_readings
 from streams.domain.register import SpanKind, spans_of
 from streams.domain.share import share
-
-OVER_RANGE = "over_range"
 
 _USABLE = np.zeros(256, bool)
 _USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
@@ -30,15 +30,6 @@ _AMOUNT_LIMIT = 2**62
 # What all meters of an enterprise count in an hour stays below this, so that a day of it still fits 64 bits.
 _HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
-
-
-class Flaw(NamedTuple):
-    """A span of a meter without an energy, or with a doubtful one, and why: the meter's id, instants in epoch ms."""
-
-    meter: str
-    from_ms: int
-    to_ms: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +92,8 @@ def measure(table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] =
         measured = _with_gauges(table, start_ms, rows.take(table.gauge[rows.meter]), measured)
     if not counts.all():
         _note_arrivals(table, start_ms, rows.take(~counts), measured.known)
-    return measured
+    found = tuple(failed_readings(table, table.checks, start_ms, rows)) if table.checks is not None else ()
+    return replace(measured, flaws=(*measured.flaws, *found)) if found else measured
 
 
 def _with_gauges(table: MeterTable, start_ms: int, rows: Rows, measured: Quantities) -> Quantities:

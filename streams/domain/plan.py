@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from streams.domain.checks import Checks
 from streams.domain.meter_table import MeterTable
 from streams.domain.registry import IndicatorView, Snapshot
 from streams.domain.valuation import Valuations
@@ -56,7 +57,7 @@ class Plans:
             self.snapshot,
             enterprise,
             self.snapshot.enterprise_digest(enterprise),
-            MeterTable(view),
+            MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects)),
             self.snapshot.valuations_of(enterprise),
             tuple(each for _, each in sorted(self.snapshot.indicators.items())),
             mine,

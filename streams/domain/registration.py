@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
-from schemas.documents import KINDS, Document, DocumentKey, Exchange, Meter, Release, canonical, parse_document
+from schemas.documents import (
+    KINDS,
+    Document,
+    DocumentKey,
+    Exchange,
+    Meter,
+    Release,
+    Validation,
+    canonical,
+    parse_document,
+)
 from streams.domain.consistency import (
     Problem,
     check_change,
@@ -20,6 +30,7 @@ from streams.domain.consistency import (
 )
 from streams.domain.meter_consistency import check_exchange, check_exchanges, check_meter
 from streams.domain.releasing import check_forced, filled_in
+from streams.domain.validation_consistency import check_capacity, check_validation
 
 KeyT = TypeVar("KeyT")
 
@@ -123,8 +134,11 @@ def _problems(
             yield from check_document(document, after, unreadable)
             if isinstance(document, Meter):
                 yield from check_meter(document, after)
+                yield from check_capacity(document, after)
             elif isinstance(document, Exchange):
                 yield from check_exchange(document, after)
+            elif isinstance(document, Validation):
+                yield from check_validation(document, after)
     for key, document in touched.items():
         if key in before:
             yield from check_change(before[key], document)

@@ -32,10 +32,12 @@ from schemas.documents import (
     Rule,
     Settings,
     Source,
+    Validation,
 )
 from schemas.documents.settings import SettingsSpec
 from schemas.ids import enterprise_of, parse_entity
 from schemas.windows import WindowKind
+from streams.domain.checks import CheckView, check_views, shipped_digest
 from streams.domain.resolving import (
     carrier_view,
     enterprise_view,
@@ -101,7 +103,7 @@ KEPT_STRETCHES = 64
 
 DocumentT = TypeVar("DocumentT")
 KeyT = TypeVar("KeyT")
-_SHARED = (Carrier, Product, Indicator, Limit, Rule, Settings)
+_SHARED = (Carrier, Product, Indicator, Limit, Rule, Settings, Validation)
 _TERRITORY_LEVELS = ("park", "county", "city", "province", "industry", "list")
 
 
@@ -122,6 +124,7 @@ class Snapshot:
     indicators: Mapping[str, IndicatorView]
     limits: Mapping[str, LimitView]
     rules: Mapping[str, RuleView]
+    checks: tuple[CheckView, ...]
     grace_ms: Mapping[WindowKind, int]
     _units: Mapping[str, str] = field(repr=False)
     _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
@@ -183,6 +186,7 @@ class Snapshot:
             indicators=indicators,
             limits={one.id: limit_view(one, indicators[one.spec.indicator].unit) for one in _of(Limit, every)},
             rules=rules,
+            checks=check_views(_of(Validation, every)),
             grace_ms=settings.grace.milliseconds(),
             _units=units,
             _parents=_parents(every),
@@ -335,6 +339,7 @@ class Snapshot:
         digest.update(self.valuations_of(view.id).text(used).encode())
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
         digest.update(self._number(DocumentKey("enterprise", view.id)))
+        digest.update(shipped_digest())
         for key in self._shared:
             document = self.documents[key]
             if isinstance(document, Settings):
@@ -343,7 +348,7 @@ class Snapshot:
                 continue
             if isinstance(document, Carrier) and document.id not in used:
                 continue
-            if isinstance(document, Rule | Limit):
+            if isinstance(document, Rule | Limit | Validation):
                 select = document.spec.select
                 if select is not None and (
                     select.kind not in ("enterprise", "meter") or (select.id and not entities.intersection(select.id))

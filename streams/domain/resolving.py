@@ -154,6 +154,9 @@ def meter_view(
         valid_day_hours=validity.day_hours,
         from_ms=from_ms,
         to_ms=to_ms,
+        capacity_micro_per_h=None
+        if spec.capacity_kva is None
+        else worth_of_count(0, spec.capacity_kva, "kWh", carriers[spec.carrier].unit),
     )
 
 

@@ -13,7 +13,7 @@ from schemas.decimals import divide_half_even
 from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
 from streams.domain.gauge import divisor, pieces
-from streams.domain.hour import VOID, Rows
+from streams.domain.hour import EXCLUDED, VOID, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, register_spans
 from streams.domain.register import SpanKind
@@ -21,7 +21,9 @@ from streams.domain.share import share_one
 
 MEASURED, ESTIMATED, MISSING = "measured", "estimated", "missing"
 GAP, MARKED, INTEGRATED, HELD = "gap", "marked", "integrated", "held"
+EXCLUDED_MARK = "excluded"
 _GUESSED = ("estimated", "substituted")
+_QUALITY = {**dict(enumerate(QUALITIES)), VOID: "", EXCLUDED: EXCLUDED_MARK}
 
 
 class Reading(NamedTuple):
@@ -35,8 +37,8 @@ class Reading(NamedTuple):
 
     @property
     def counts(self) -> bool:
-        """Whether it is a value that counts: no void, maintenance or fault."""
-        return self.value is not None and self.quality not in ("maintenance", "fault")
+        """Whether it is a value that counts: no void, maintenance or fault, nor excluded by a validation rule."""
+        return self.value is not None and self.quality not in ("maintenance", "fault", EXCLUDED_MARK)
 
 
 class Span(NamedTuple):
@@ -102,7 +104,11 @@ def _meter_hour(
     table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int
 ) -> MeterHour:
     readings = tuple(_readings(rows))
-    refused = {(each.from_ms, each.to_ms): each.reason for each in measured.flaws if each.meter == table.ids[place]}
+    refused = {
+        (each.from_ms, each.to_ms): each.reason
+        for each in measured.flaws
+        if each.meter == table.ids[place] and each.refuses
+    }
     if table.register[place]:
         spans = tuple(_register(table, place, rows, readings, start_ms, refused))
     elif table.gauge[place]:
@@ -126,7 +132,7 @@ def _meter_hour(
 
 def _readings(rows: Rows) -> list[Reading]:
     return [
-        Reading(t, None if q == VOID else v, rev, "" if q == VOID else QUALITIES[q], received)
+        Reading(t, None if q == VOID else v, rev, _QUALITY[q], received)
         for _, t, v, rev, q, received in rows.columns.T.tolist()
     ]
 

@@ -108,6 +108,7 @@ class MeterView:
     `index` is the place among the enterprise's meters, sorted by id; `step_ms` is 0 for a register that names none. A
     register starts again from 0 at `modulus` [counts], runs at most `max_micro_per_h` [1e-6 of the carrier's unit per
     hour], and may fall by `tolerance` [counts] without having counted; `exchanges` are in order of time.
+    `capacity_micro_per_h` is what the transformer carries at a power factor of one [1e-6 of the carrier's unit / h].
 
     A gauge with `is_rate` tells an amount by hour, of which its quantity is the integral; any other a level. An average
     of it needs `valid_hour_ms` [ms] of an hour, and `valid_day_hours` such hours of a day.
@@ -137,6 +138,7 @@ class MeterView:
     valid_day_hours: int
     from_ms: int
     to_ms: int
+    capacity_micro_per_h: Fraction | None = None
 
     def exchanges_in(self, from_ms: int, to_ms: int) -> tuple[ExchangeView, ...]:
         """Return the exchanges between two readings; a reading at the instant of one is of the new instrument."""

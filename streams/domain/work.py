@@ -23,8 +23,8 @@ from schemas.messages import (
 from schemas.windows import HOUR_MS, Window, children_of, window
 from streams.domain.block import Block, pack_block, unpack_block
 from streams.domain.calendar import copy_document, empty_document
+from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour
-from streams.domain.metering import Flaw
 from streams.domain.packing import pack, unpack
 from streams.domain.state import (
     ALARM,
@@ -186,17 +186,30 @@ class Work:
         key = state_key(self.enterprise, BLOCK, day)
         self._objects[key] = self._blocks[key] = block
 
-    def found_flaws(self, start_ms: int) -> tuple[Flaw, ...]:
-        """Return the spans beginning in the hour at `start_ms` on which a finding is open."""
-        prefix = state_key(self.enterprise, FINDING, hour_text(start_ms), "")
+    def found_flaws(self, place: str) -> tuple[Flaw, ...]:
+        """Return the flaws on which a finding is open that begin in an hour, or were found of a day or month.
+
+        `place` is the hour's `hour_text`, or the name of the day or month.
+        """
+        prefix = state_key(self.enterprise, FINDING, place, "")
         found: dict[bytes, bytes | None] = dict(self._base.scan(prefix))
         found.update({key: value for key, value in self._durable.items() if key.startswith(prefix)})
         return tuple(_decode_flaw(value) for _, value in sorted(found.items()) if value is not None)
 
-    def put_flaw(self, start_ms: int, span: Flaw, *, is_open: bool) -> None:
-        """Remember that a finding on a span beginning in the hour at `start_ms` is open, or is not any more."""
-        key = state_key(self.enterprise, FINDING, hour_text(start_ms), span.meter, str(span.from_ms), span.reason)
-        self._durable[key] = encode(span) if is_open else None
+    def put_flaw(self, place: str, flaw: Flaw, *, is_open: bool) -> None:
+        """Write that a finding on a flaw is open, or is not any more; see `found_flaws`."""
+        finding = flaw.finding(self.enterprise, is_open=is_open)
+        key = f"{finding.rule}|{finding.meter}|{finding.start}".encode()
+        self.outputs.append(Output("findings", finding.meter, key, encode(finding)))
+        kept = state_key(self.enterprise, FINDING, place, flaw.meter, str(flaw.from_ms), flaw.reason)
+        self._durable[kept] = encode(flaw) if is_open else None
+
+    def change_flaws(self, place: str, before: Iterable[Flaw], after: Iterable[Flaw]) -> None:
+        """Write the findings that differ: new ones open, healed ones closed."""
+        was, now = set(before), set(after)
+        for flaws, is_open in ((was - now, False), (now - was, True)):
+            for flaw in sorted(flaws):
+                self.put_flaw(place, flaw, is_open=is_open)
 
     def document(self, period: str) -> CalendarDocument | None:
         """Return the enterprise's document of a day, month or year, None when there is none."""
