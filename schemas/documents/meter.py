@@ -55,8 +55,8 @@ class MeterSpec(Strict):
 
     One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
     `parent` the meter within the same enterprise that measures this one too, `capacity_kva` the rating of the
-    transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by time;
-    `validity` says how much of it an average needs, if not that of the carrier.
+    transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by
+    time; `validity` says how much of it an average needs, if not that of the carrier.
     """
 
     carrier: Id

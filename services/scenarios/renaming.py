@@ -9,7 +9,8 @@ from typing import Any, cast
 from schemas.messages import Condition, Finding
 
 SHARED_KINDS = frozenset({"carrier", "product", "release", "indicator", "settings"})
-_ONE_ID = frozenset({"enterprise", "city", "county", "park", "province", "counterparty", "meter"})
+_ONE_ID = frozenset({"enterprise", "city", "county", "park", "province", "counterparty", "meter", "against"})
+CHECKED = "validation."  # what the rules of findings of registered validation rules begin with
 _DATED_IDS = frozenset({"source", "industry", "county", "park", "lists"})
 
 
@@ -45,6 +46,8 @@ class Renaming:
             elif name in _DATED_IDS and isinstance(value, list):
                 entries = cast("list[Mapping[str, Any]]", value)
                 found[name] = [{**one, "id": one["id"] and self.id(one["id"])} for one in entries]
+            elif name == "meters" and isinstance(value, list):
+                found[name] = [self.id(one) for one in cast("list[str]", value)]
             elif name == "select" and isinstance(value, Mapping):
                 found[name] = self._select(cast("Mapping[str, Any]", value))
             else:
@@ -71,6 +74,8 @@ class Renaming:
     def finding(self, found: Finding) -> Finding:
         """Return a finding of this story as the story names it."""
         found.meter = self._back(found.meter)
+        found.rule = found.rule.replace(f"{CHECKED}{self.prefix}", CHECKED)
+        found.reason = found.reason.removeprefix(self.prefix)
         return found
 
     def _back(self, entity: str) -> str:

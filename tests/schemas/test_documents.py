@@ -76,6 +76,7 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "limit",
             "rule",
             "settings",
+            "validation",
             "key",
             "recipient",
             "route",
