@@ -146,7 +146,7 @@ class Checks:
         self._selects = selects
         edges = {edge for rule in self._rules for edge in (rule.from_ms, rule.to_ms)}
         if any(rule.select is not None and rule.select.within is not None for rule in self._rules):
-            edges |= {since.from_ms for dated in (view.park, view.county, view.industry) for since in dated}
+            edges |= view.edges_ms
         edges |= {
             since.from_ms
             for meter in view.meters
