@@ -1,8 +1,9 @@
 """The deep city is the bench's city with meters as the field has them, and what its hours must come to.
 
-Of twenty meters of an enterprise ten are registers that turn, one is exchanged, one counts through a transformer, three
-send intervals, five are sub-meters below others. One reading in a hundred comes wrong at first and is corrected by a
-later batch, on top of the readings that are counted.
+Of twenty meters of an enterprise ten are registers of few digits, one is exchanged, one counts through a transformer,
+three send intervals, five are sub-meters below others; all have a ceiling. One reading in a hundred comes wrong at
+first and is corrected by a later batch, on top of the readings that are counted. In every fiftieth enterprise all ten
+registers turn and the exchange is done within the run, which in the field is a matter of years.
 """
 
 import datetime as dt
@@ -31,6 +32,9 @@ INTERVALS, SUBS = range(12, 15), range(15, 20)
 MULTIPLIER = 2
 EXCHANGE_MINUTE, INITIAL = 60, 500
 WRONG_BY = 3
+DAY_MINUTES = 24 * 60
+BEFORE = 100_000  # counts before the run
+EVENTFUL = 50  # every how many an enterprise is one in which something happens
 
 
 def documents() -> list[dict[str, object]]:
@@ -47,12 +51,17 @@ def documents() -> list[dict[str, object]]:
             }}
             for meter in range(METERS)
         ]  # fmt: skip
-        at = dt.datetime.fromtimestamp((START_MS + EXCHANGE_MINUTE * MINUTE_MS) / 1000, SHANGHAI)
+        at_ms = START_MS + (EXCHANGE_MINUTE if _eventful(number) else -DAY_MINUTES) * MINUTE_MS
+        at = dt.datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
         found.append({**ENVELOPE, "kind": "exchange", "id": f"x-{name}", "spec": {
             "meter": f"{name}.m{EXCHANGED:02}", "at": at.isoformat(), "initial": _kwh(INITIAL),
             "final": _kwh(_counted(EXCHANGED, EXCHANGE_MINUTE)),
         }})  # fmt: skip
     return found
+
+
+def _eventful(number: int) -> bool:
+    return number % EVENTFUL == 0
 
 
 def _more(meter: int) -> dict[str, Any]:
@@ -73,14 +82,14 @@ def _kwh(counts: int) -> str:
 
 def _counted(meter: int, minute: int) -> int:
     """Return what a register has counted in all at a minute: a sub-meter what the one above it has."""
-    return 7 * minute + minute * (meter % SUBS[0] + 3) % 5
+    return BEFORE + 7 * minute + minute * (meter % SUBS[0] + 3) % 5
 
 
-def value(meter: int, minute: int) -> int:
-    """Return what a meter sends at a minute [counts]."""
-    if meter in TURNING:
-        return (MODULUS - 7 * (10 * meter + 5) + _counted(meter, minute)) % MODULUS
-    if meter == EXCHANGED and minute >= EXCHANGE_MINUTE:
+def value(meter: int, minute: int, *, eventful: bool) -> int:
+    """Return what a meter sends at a minute [counts]; an eventful enterprise's registers turn one after the other."""
+    if meter in TURNING and eventful:
+        return (MODULUS - 7 * (10 * meter + 5) + _counted(meter, minute) - BEFORE) % MODULUS
+    if meter == EXCHANGED and eventful and minute >= EXCHANGE_MINUTE:
         return INITIAL + _counted(meter, minute) - _counted(meter, EXCHANGE_MINUTE)
     return 7 + minute % 3 if meter in INTERVALS else _counted(meter, minute)
 
@@ -91,26 +100,33 @@ def messages(readings: int, batch: int) -> Iterator[tuple[str, bytes]]:
     names = [f"m{meter:02}" for meter in range(METERS)]
     rounds = readings // (ENTERPRISES * batch)
     for round_ in range(rounds):
-        first = round_ * minutes
-        rows = [
-            (meter, first + each, value(meter, first + each), 0) for meter in range(METERS) for each in range(minutes)
-        ]
-        for meter in (TRANSFORMED, SUBS[0]):
-            if round_ < rounds - 1:
-                place = meter * minutes
-                rows[place] = (*rows[place][:2], rows[place][2] + WRONG_BY, 0)
-            if round_:
-                rows.append((meter, first - minutes, value(meter, first - minutes), 1))
-        columns = {
-            "meters": names, "scale": [SCALE] * METERS, "i": [row[0] for row in rows],
-            "t": [START_MS + row[1] * MINUTE_MS for row in rows], "v": [row[2] for row in rows],
-            "rev": [row[3] for row in rows],
-        }  # fmt: skip
-        received = START_MS + (first + minutes) * MINUTE_MS
+        received = START_MS + (round_ + 1) * minutes * MINUTE_MS
+        columns = [_columns(round_ * minutes, minutes, round_ == rounds - 1, eventful) for eventful in (False, True)]
         for number in range(ENTERPRISES):
             name = enterprise_id(number)
-            one = {"batch": f"b{round_}", "source": f"s-{name}", "received": received, **columns}
+            one = {
+                "batch": f"b{round_}", "source": f"s-{name}", "received": received, "meters": names,
+                "scale": [SCALE] * METERS, **columns[_eventful(number)],
+            }  # fmt: skip
             yield name, msgspec.json.encode({"v": 1, "enterprise": name, "registry": 1, "batches": [one]})
+
+
+def _columns(first: int, minutes: int, is_last: bool, eventful: bool) -> dict[str, list[int]]:
+    """Return the readings of some minutes; two are wrong but in the last round, those of the round before put right."""
+    rows = [
+        (meter, minute, value(meter, minute, eventful=eventful), 0)
+        for meter in range(METERS)
+        for minute in range(first, first + minutes)
+    ]
+    for meter in (TRANSFORMED, SUBS[0]):
+        if not is_last:
+            place = meter * minutes
+            rows[place] = (*rows[place][:2], rows[place][2] + WRONG_BY, 0)
+        if first:
+            before = first - minutes
+            rows.append((meter, before, value(meter, before, eventful=eventful), 1))
+    meters, at, values, revisions = (list(each) for each in zip(*rows, strict=True))
+    return {"i": meters, "t": [START_MS + minute * MINUTE_MS for minute in at], "v": values, "rev": revisions}
 
 
 def expected_hours(readings: int, batch: int) -> dict[tuple[str, str, int], int]:
@@ -140,6 +156,6 @@ def expected_hours(readings: int, batch: int) -> dict[tuple[str, str, int], int]
 def _used(meter: int, low: int, high: int, last: int) -> int:
     """Return what a meter used between two minutes [1e-6 kWh]; `last` is the last slot of an interval meter."""
     if meter in INTERVALS:
-        return sum(value(meter, minute) for minute in range(low, last + 1)) * MICRO_PER_COUNT
+        return sum(value(meter, minute, eventful=False) for minute in range(low, last + 1)) * MICRO_PER_COUNT
     times = MULTIPLIER if meter == TRANSFORMED else 1
     return (_counted(meter, high) - _counted(meter, low)) * MICRO_PER_COUNT * times

@@ -1,6 +1,7 @@
 """A meter table holds the meters of one enterprise as columns, so that all of them are computed at once."""
 
 from functools import cached_property
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -54,7 +55,6 @@ class MeterTable:
         self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
         self.any_changing = bool(self.changing.any())
         self.resolution = np.array([meter.resolution for meter in meters], np.int64)
-        self.exchanged = np.array([bool(meter.exchanges) for meter in meters], bool)
         # As floats, since they are only compared with: what comes near is looked at exactly.
         limit = [inf if meter.max_micro_per_h is None else meter.max_micro_per_h for meter in meters]
         self.max_micro_per_h = np.array(limit, np.float64)
@@ -62,6 +62,17 @@ class MeterTable:
         modulus = [inf if meter.modulus is None else meter.modulus for meter in meters]
         self.modulus = np.array(modulus, np.float64)
         self.any_limited = bool(self.limited.any())
+
+    @cached_property
+    def changes(self) -> tuple[tuple[int, int], ...]:
+        """Return (place, instant [epoch ms]) at which a register's instrument or the worth of its counts changes."""
+        found = {(place, each.at_ms) for place, meter in enumerate(self.meters) for each in meter.exchanges}
+        for place in np.flatnonzero(self.register & self.changing).tolist():
+            multipliers = self.meters[place].multipliers
+            found |= {
+                (place, new.from_ms) for old, new in pairwise(multipliers) if new.micro_per_count != old.micro_per_count
+            }
+        return tuple(sorted(found))
 
     @cached_property
     def metric_names(self) -> tuple[tuple[str, ...], ...]:

@@ -36,8 +36,7 @@ def hours_reached(
     if len(registers):
         # Where readings only came, whatever was odd before still is, but for what a highest rate said of a step.
         only_more = before is None or len(after.rows) == len(before.rows) + len(put[1])
-        known = (after,) if only_more and not table.any_limited else (before, after)
-        plain, hours = _without_odd(work, table, before, after, known, registers)
+        plain, hours = _without_odd(work, table, before, after, registers, only_more=only_more)
         early, late = _moved_edges(table, before, after, plain)
         low = edges.reach_of(work, table, start_ms, early, after=False)
         high = edges.reach_of(work, table, start_ms, late, after=True)
@@ -48,16 +47,19 @@ def hours_reached(
 
 
 def _without_odd(
-    work: Work, table: MeterTable, before: Hour | None, after: Hour, known: tuple[Hour | None, ...], registers: Ints
+    work: Work, table: MeterTable, before: Hour | None, after: Hour, registers: Ints, *, only_more: bool
 ) -> tuple[Ints, set[int]]:
-    """Return the registers that are odd in none of the `known`, and the hours in which the others' spans are others."""
+    """Return the registers that are odd neither before nor after, and the hours in which the others' spans differ."""
     start_ms = after.start_ms
     outside = edges.around_registers(work, table, start_ms)
-    odd = {place for each in known for place in vicinity.odd(work, table, in_order(join([_own(table, each), outside])))}
+    odd = vicinity.odd(work, table, in_order(join([_own(table, after), outside])))
+    if table.any_limited or not only_more:
+        rows = in_order(join([_own(table, before), outside]))
+        odd |= vicinity.odd(work, table, rows, by_limits_only=only_more)
     hours: set[int] = set()
-    rows = [_own(table, before), _own(table, after)] if odd else []
+    parts = [_own(table, before), _own(table, after)] if odd else []
     for place in odd.intersection(registers.tolist()):
-        was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in rows)
+        was, now = (vicinity.readings(work, table, start_ms, place, own.take(own.meter == place)) for own in parts)
         hours |= vicinity.hours_moved(table, place, was, now)
     return registers[~np.isin(registers, list(odd))] if odd else registers, hours
 

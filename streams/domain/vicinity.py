@@ -47,10 +47,11 @@ def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, se
     return in_order(join([rows.take(~np.isin(rows.meter, list(places))), *near])), places
 
 
-def odd(work: Work, table: MeterTable, rows: Rows) -> set[int]:
+def odd(work: Work, table: MeterTable, rows: Rows, *, by_limits_only: bool = False) -> set[int]:
     """Return the places of the registers that must be looked at one by one, from their rows `in_order`.
 
-    `rows` are those of an hour with DEPTH valid ones on each side of it.
+    `rows` are those of an hour with DEPTH valid ones on each side of it; `by_limits_only` those that are odd by what
+    their highest rate says.
     """
     if not table.any_register:
         return set()
@@ -63,14 +64,15 @@ def odd(work: Work, table: MeterTable, rows: Rows) -> set[int]:
         return set()
     same = rows.meter[1:] == rows.meter[:-1]
     step = rows.v[1:] - rows.v[:-1]
+    if by_limits_only:
+        return set(_limited(work, table, rows, same, step)) if table.any_limited else set()
     found: set[int] = set(rows.meter[1:][same & (step < 0)].tolist())
     first = np.flatnonzero(np.concatenate(([True], ~same)))
     if not rows.v[first].all():
         found.update(_after_something_else(work, table, rows.take(first[rows.v[first] == 0])))
     if table.any_limited:
         found.update(_limited(work, table, rows, same, step))
-    if table.any_changing or table.exchanged.any():
-        found.update(_changed(table, rows, same))
+    found.update(_changed(table, rows))
     return found
 
 
@@ -115,14 +117,13 @@ def _limited(work: Work, table: MeterTable, rows: Rows, same: Ints, step: Ints) 
             yield which
 
 
-def _changed(table: MeterTable, rows: Rows, same: Ints) -> Iterator[int]:
+def _changed(table: MeterTable, rows: Rows) -> Iterator[int]:
     """Yield the places of registers whose instrument or multiplier changes between two rows."""
-    pairs = np.flatnonzero(same & (table.changing | table.exchanged)[rows.meter[1:]])
-    for at in pairs.tolist():
-        meter, from_ms, to_ms = table.meters[int(rows.meter[at])], int(rows.t[at]), int(rows.t[at + 1])
-        worth = meter.micro_per_count_at(from_ms)
-        if meter.exchanges_in(from_ms, to_ms) or worth != meter.micro_per_count_at(to_ms - 1):
-            yield int(rows.meter[at])
+    for place, at_ms in table.changes:
+        low, high = np.searchsorted(rows.meter, (place, place + 1))
+        before = np.searchsorted(rows.t[low:high], at_ms)
+        if 0 < before < high - low:
+            yield place
 
 
 def _outward(work: Work, table: MeterTable, start_ms: int, place: int, *, after: bool) -> Iterator[Rows]:
