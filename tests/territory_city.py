@@ -83,6 +83,7 @@ def hour(kwh: int, measured_s: int = 3600) -> dict[str, int | None]:
     return {
         "qty.electricity": kwh if measured_s else None,
         "energy.cv": kwh // 2 if measured_s else None,
+        "energy.cv.feedstock": kwh // 3 if measured_s else None,
         "time.expected.electricity": 3_600_000_000,
         "time.measured.electricity": measured_s * 1_000_000,
         "time.estimated.electricity": 0,

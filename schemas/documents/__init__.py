@@ -1,5 +1,6 @@
 """Documents: what the registry holds, one model for each kind, read strictly and all faults at once."""
 
+from schemas.documents.certificate import Certificate
 from schemas.documents.energy import Carrier, Coefficient, Factor, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Listed, Source
 from schemas.documents.envelope import API_VERSION, DatedId, DocumentKey, Entry, Name
@@ -18,6 +19,7 @@ __all__ = [
     "API_VERSION",
     "KINDS",
     "Carrier",
+    "Certificate",
     "Channels",
     "City",
     "Coefficient",

@@ -56,7 +56,9 @@ class MeterSpec(Strict):
     One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
     `parent` the meter within the same enterprise that measures this one too, `capacity_kva` the rating of the
     transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by
-    time; `validity` says how much of it an average needs, if not that of the carrier.
+    time; `validity` says how much of it an average needs, if not that of the carrier. A `generation` meter measures
+    what the enterprise makes itself: from the sun or the wind where it `counts_as` renewable, else from what came in
+    already. What a meter that `counts_as` feedstock measures is used as raw material (原料用能).
     """
 
     carrier: Id
@@ -65,7 +67,8 @@ class MeterSpec(Strict):
     resolution: PositiveDecimal
     step: Duration | None = None
     stamp: Literal["start", "end"] = "end"
-    role: Literal["input", "output", "sub"]
+    role: Literal["input", "output", "generation", "sub"]
+    counts_as: Literal["feedstock", "renewable"] | None = None
     source: DatedIds = ()
     multiplier: Annotated[tuple[DatedValue, ...], Ascending] = ()
     modulus: PositiveDecimal | None = None
@@ -106,6 +109,18 @@ class MeterSpec(Strict):
             raise fault(
                 "not_an_interval", "only an interval meter has a stamp: a reading of any other is of its instant"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _counts_where_it_can(self) -> Self:
+        if self.counts_as == "renewable" and self.role != "generation":
+            raise fault(
+                "not_generated",
+                "only a generation meter counts as renewable; of what is bought, register the carrier as renewable or "
+                "its certificates",
+            )
+        if self.counts_as == "feedstock" and self.role not in ("input", "sub"):
+            raise fault("not_an_input", "only an input or a sub-meter of one counts as feedstock")
         return self
 
 

@@ -10,10 +10,18 @@ from pydantic import AfterValidator
 from schemas.documents.fields import fault
 from schemas.ids import ID_TEXT
 
-ENERGY_METRICS = ("energy.cv", "energy.eq", "energy.cv.estimated")
-CO2_METRICS = ("co2.fuel", "co2.process", "co2.power", "co2.heat", "co2.total")
+# Parts of the gross totals, and what of them is under control once the parts are taken off.
+TAGS = ("feedstock", "renewable", "green")
+ENERGY_METRICS = (
+    "energy.cv", "energy.eq", "energy.cv.estimated",
+    *(f"energy.{value}.{tag}" for value in ("cv", "eq") for tag in (*TAGS, "controlled")),
+)  # fmt: skip
+CO2_METRICS = (
+    "co2.fuel", "co2.process", "co2.power", "co2.heat", "co2.total", "co2.green", "co2.controlled"
+)  # fmt: skip
+QUANTITY_PARTS = ("estimated", "integrated", "feedstock", "renewable", "green", "generated", "selfused", "purchased")
 _FIXED_UNIT = {**dict.fromkeys(ENERGY_METRICS, "kgce"), **dict.fromkeys(CO2_METRICS, "kgCO2")}
-_QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.(?:estimated|integrated))?")
+_QUANTITY = re.compile(rf"qty\.({ID_TEXT})(?:\.(?:{'|'.join(QUANTITY_PARTS)}))?")
 _UNEXPLAINED = re.compile(rf"unexplained\.({ID_TEXT})")
 _INTEGRAL = re.compile(rf"integral\.({ID_TEXT})(?:\.estimated)?")
 _AVERAGE = re.compile(rf"(avg|rate)\.({ID_TEXT})")
@@ -21,10 +29,11 @@ _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 FORMS = (
-    "qty.CARRIER, qty.CARRIER.estimated, qty.CARRIER.integrated, unexplained.CARRIER, energy.cv, energy.eq, "
-    "energy.cv.estimated, co2.fuel, co2.process, co2.power, co2.heat, co2.total, time.expected.CARRIER, "
-    "time.measured.CARRIER, time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, "
-    "rate.CARRIER, integral.CARRIER, integral.CARRIER.estimated"
+    f"qty.CARRIER, qty.CARRIER.({'|'.join(QUANTITY_PARTS)}), unexplained.CARRIER, energy.cv, energy.eq, "
+    "energy.cv.estimated, energy.(cv|eq).(feedstock|renewable|green|controlled), co2.fuel, co2.process, co2.power, "
+    "co2.heat, co2.total, co2.green, co2.controlled, time.expected.CARRIER, time.measured.CARRIER, "
+    "time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
+    "integral.CARRIER, integral.CARRIER.estimated"
 )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
+from schemas.documents.certificate import Certificate
 from schemas.documents.energy import Carrier, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
 from schemas.documents.exchange import Exchange
@@ -30,6 +31,7 @@ Document = (
     | Carrier
     | Release
     | Measurement
+    | Certificate
     | Product
     | Indicator
     | Limit
@@ -55,6 +57,7 @@ KINDS: dict[str, type[Document]] = {
     "carrier": Carrier,
     "release": Release,
     "measurement": Measurement,
+    "certificate": Certificate,
     "product": Product,
     "indicator": Indicator,
     "limit": Limit,

@@ -25,6 +25,7 @@ from streams.domain.membership import Membership
 from streams.domain.products import OF_ACCOUNT, products, source_of
 from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, Reading, Span
+from streams.domain.tagging import CONTROLLED
 
 READINGS = ("meter", "ts", "value", "unit", "rev", "quality", "received")
 SPANS = (
@@ -34,6 +35,7 @@ SPANS = (
 HOURS = (
     "hour", "meter", "carrier", "role", "sign", "amount", "rest", "expected_s", "measured_s", "estimated_s", "counted",
 )  # fmt: skip
+_MEASURED = ("feedstock", "generated")
 ACCOUNT = (
     "hour", "metric", "carrier", "quantity", "scope", "coefficient", "exact", "rounded", "release", "source", "variant",
     "confidence",
@@ -76,6 +78,7 @@ class _Writing:
             needed = self._indicator(metric)
         elif is_average(metric):
             needed = parts_of_average(self._snapshot.meters[entity]) if entity in self._snapshot.meters else []
+        needed = [part for each in needed for part in _parts(each)]
         facts = explanation.facts
         if facts is None:
             self._members(needed)
@@ -124,6 +127,10 @@ class _Writing:
             return
         carriers = self._carriers(facts, needed, only)
         lines = [(line.meter, line.sign) for each in carriers for line in facts.lines(each)]
+        crossing = {meter.id for meter, _ in lines}
+        # Meters of parts of a quantity stand beside the balance: their sign is 0.
+        beside = (line.meter for each in carriers for part in _MEASURED for line in facts.parts(each, part))
+        lines += [(meter, 0) for meter in dict.fromkeys(beside) if meter.id not in crossing]
         lines = [(only, 1)] if only is not None else lines
         for meter, _ in lines:
             self._use("meter", f"{meter.enterprise}.{meter.id}")
@@ -173,6 +180,11 @@ class _Writing:
                     "" if each.exact is None else wording.fraction(each.exact),
                     _decimal(each.rounded), release, row.source, row.variant, row.confidence,
                 )  # fmt: skip
+            return
+        if metric.startswith("qty.") and metric.count(".") > 1 and not metric.endswith(".estimated"):
+            value = computed.metrics.get(metric)
+            if value is not None:
+                yield hour, metric, metric.split(".")[1], _decimal(value), "", "", "", _decimal(value), "", "", "", ""
             return
         total = sum(
             contribution(computed.meters[meter.index], metric) * (1 if metric.startswith("time.") else sign)
@@ -271,7 +283,15 @@ def told(explanation: Explanation) -> dict[str, Any]:
 
 
 def _is_of(metric: str, carrier: str) -> bool:
-    return carrier in metric.split(".")
+    return carrier in metric.split(".")[1:]
+
+
+def _parts(metric: str) -> tuple[str, ...]:
+    """Return the metrics of the hours that a metric follows from."""
+    if metric not in CONTROLLED:
+        return (metric,)
+    gross, tags = CONTROLLED[metric]
+    return gross, *tags
 
 
 def _plain(document: Document) -> Any:

@@ -11,10 +11,12 @@ from services.explain.facts import Documents, EnterpriseFacts, HourFacts
 from services.explain.tree import Node, text
 from streams.domain.comparison import Said
 from streams.domain.indicator import indicator_value
-from streams.domain.looking import home_of, part_of
-from streams.domain.products import EQ, Product, products, source_of
+from streams.domain.looking import home_of
+from streams.domain.looking import part_of as children_in
+from streams.domain.products import EQ, Product, part_of, products, source_of
 from streams.domain.registry import IndicatorView, MeterView, Snapshot
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
+from streams.domain.tagging import CONTROLLED
 from streams.domain.valuation import variants_of
 
 # So many children that need a word are shown one by one.
@@ -40,7 +42,12 @@ class Explainer:
         each = window(name)
         said = self.documents.fold(self.entity, metric, name)
         found = self._head(metric, name, said)
-        if metric.startswith("variant."):
+        if metric in CONTROLLED:
+            gross, tags = CONTROLLED[metric]
+            found.notes.append("the gross total less its parts 总量减去标记部分")
+            parts = [each for each in tags if self.documents.fold(self.entity, each, name).value is not None]
+            found.children += [self.node(each, name) for each in (gross, *parts)]
+        elif metric.startswith("variant."):
             found.notes += [wording.VARIANTS[each] for each in variants_of(said.value or 0)]
         elif metric.startswith("ind."):
             self._indicator(found, self.snapshot.indicators[metric[4:]], name)
@@ -119,7 +126,7 @@ class Explainer:
         if document is None:
             found.notes.append("there is no document of this window: nothing is known of it 无此周期的数据")
             return
-        part = part_of(document, each)
+        part = children_in(document, each)
         kids = children_of(document.period)[part]
         values = document.metrics.get(metric, [None] * len(document.status))[part]
         statuses = document.status[part]
@@ -182,8 +189,8 @@ class Explainer:
         if document is None or values is None:
             found.notes.append("nothing was reported for this window, nor for all of its parts 未填报")
             return
-        kids = children_of(document.period)[part_of(document, each)]
-        mine = list(zip(kids, values[part_of(document, each)], strict=True))
+        kids = children_of(document.period)[children_in(document, each)]
+        mine = list(zip(kids, values[children_in(document, each)], strict=True))
         found.children.append(
             text("no value was reported for the window itself: the sum of its parts, if all have one")
         )
@@ -238,10 +245,13 @@ class EnterpriseExplainer(Explainer):
         facts = self._facts.hour(hour.start_ms)
         if metric.startswith(("qty.", "integral.", "time.")):
             carrier = carrier_of(metric)
-            found.notes.append("the sum of inputs less outputs over the boundary 边界输入减输出")
+            part = metric.split(".", 2)[2] if metric.startswith("qty.") and metric.count(".") > 1 else None
+            found.notes.append(
+                wording.PARTS.get(part or "", "the sum of inputs less outputs over the boundary 边界输入减输出")
+            )
             found.children += [
                 meter_node(facts.meters[line.place], line.meter, self._units(metric), metric, line.sign, hour.start_ms)
-                for line in self._facts.lines(carrier)
+                for line in self._facts.lines(carrier, part)
             ]
             return
         release = facts.valuation.id if facts.valuation is not None else None
@@ -272,7 +282,8 @@ class EnterpriseExplainer(Explainer):
             ]
             if origin.parts is not None:
                 found.notes.append(f"computed from 计算自: {origin.parts}")
-        name = f"qty.{each.carrier}" + (_ESTIMATED if each.metric.endswith(_ESTIMATED) else "")
+        part = part_of(each.metric)
+        name = f"qty.{each.carrier}" + ("" if part is None else f".{part}")
         found.children.append(self.node(name, hour.name))
         return found
 

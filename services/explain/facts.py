@@ -9,12 +9,13 @@ from schemas.messages import Reported
 from schemas.windows import DAY_MS, HOUR_MS, Window, children_of, window, window_at
 from services.replay.held import Held
 from streams.domain import vicinity
-from streams.domain.account import Metrics, account, quantities_of_carriers
+from streams.domain.account import Metrics, quantities_of_carriers
 from streams.domain.comparison import Said
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
 from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, meter_hours
+from streams.domain.tagging import hour_account
 from streams.domain.valuation import Valuation
 from streams.domain.work import Cache, Work
 
@@ -66,14 +67,27 @@ class EnterpriseFacts:
         self._cache = Cache(1)
         self.hour = lru_cache(maxsize=64)(self._hour)
 
-    def lines(self, carrier: str) -> list[Line]:
-        """Return the meters by which a carrier crosses the boundary."""
+    def lines(self, carrier: str, part: str | None = None) -> list[Line]:
+        """Return the meters by which a carrier crosses the boundary, or those that a part of its quantity is of."""
+        if part not in (None, "estimated", "purchased"):
+            return self.parts(carrier, part)
         return [
             Line(place, self.table.meters[place], sign)
             for name, places, signs in self.table.boundaries
             if name == carrier
             for place, sign in zip(places.tolist(), signs.tolist(), strict=True)
+            if part != "purchased" or self.table.meters[place].role != "generation"
         ]
+
+    def parts(self, carrier: str, part: str) -> list[Line]:
+        """Return the meters that a part of a carrier's quantity is of; all of the boundary where it has none."""
+        tagged = next((each for each in self.table.tagged if each.carrier == carrier), None)
+        if tagged is None:
+            return [] if part in ("feedstock", "generated") else self.lines(carrier)
+        inward = {"feedstock": tagged.feedstock, "renewable": tagged.renewable}.get(part, tagged.generation)
+        outward = tagged.output.tolist() if part in ("renewable", "selfused") else []
+        signs = [*((place, 1) for place in inward.tolist()), *((place, -1) for place in outward)]
+        return [Line(place, self.table.meters[place], sign) for place, sign in signs]
 
     @cached_property
     def reports(self) -> Mapping[tuple[str, str], Reported]:
@@ -86,7 +100,7 @@ class EnterpriseFacts:
         meters, measured = meter_hours(self.table, start_ms, rows, odd)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
         valuation = self._plan.valuations.at(start_ms)
-        metrics.update(account(metrics, self.snapshot.carriers, valuation))
+        metrics.update(hour_account(self.table, measured, metrics, self.snapshot.carriers, valuation))
         return HourFacts(start_ms, meters, metrics, valuation)
 
 

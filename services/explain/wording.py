@@ -7,7 +7,7 @@ from schemas.windows import local_datetime
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
 from streams.domain.views import Exact
 
-ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表"}
+ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表", "generation": "own generation 自发"}
 KINDS = {MEASURED: "measured 实测", ESTIMATED: "estimated 估算", MISSING: "missing 缺失"}
 STATUSES = {"provisional": "provisional 未定", "settled": "settled 已定", "revised": "revised 已修订"}
 WINDOWS = {"hour": "hours 小时", "day": "days 日", "month": "months 月", "quarter": "quarters 季", "year": "years 年"}
@@ -29,7 +29,25 @@ VARIANTS = {
     "grid": "of the regional grid 区域电网",
     "national": "of the nation 全国缺省",
 }
+TAGGED = {
+    "feedstock": "feedstock in it 其中原料用能",
+    "renewable": "renewable in it 其中可再生能源",
+    "green": "covered by certificates 其中绿证覆盖",
+    "generated": "own generation 自发量",
+    "selfused": "own use of own generation 自发自用量",
+    "purchased": "purchased less sold 净外购量",
+}
+PARTS = {
+    "feedstock": "what is measured as feedstock 原料用能计量",
+    "generated": "what the enterprise generates itself 自发量",
+    "selfused": "generated less exported, at least 0 自发自用 = 自发 - 外送",
+    "renewable": "generated from sun or wind less exported, at least 0; of a renewable carrier all that is used 可再生",
+    "purchased": "bought less sold 外购减外售",
+}
 METRICS = {
+    "energy.cv.controlled": "coal equivalent under control, calorific 控制口径当量值",
+    "energy.eq.controlled": "coal equivalent under control, equivalent 控制口径等价值",
+    "co2.controlled": "emissions, market based 基于市场的排放",
     "qty": "quantity 实物量",
     "energy.cv": "coal equivalent by calorific value 当量值",
     "energy.eq": "coal equivalent by equivalent value 等价值",
@@ -56,6 +74,9 @@ def metric_label(metric: str) -> str:
         return "estimated part of the quantity 实物量中的估算部分"
     if metric.endswith(".integrated"):
         return "part of the quantity that was integrated from a rate 实物量中由瞬时值积分的部分"
+    for part, label in TAGGED.items():
+        if metric.endswith("." + part):
+            return label
     return METRICS.get(metric) or METRICS.get(metric.partition(".")[0], "")
 
 

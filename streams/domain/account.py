@@ -78,12 +78,15 @@ def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Va
             cv.add(quantity, coefficient.cv if coefficient else None)
             cv_estimated.add(metrics[name + ".estimated"] or 0, coefficient.cv if coefficient else None)
             eq.add(quantity, coefficient.eq if coefficient else None)
+        # What own sun and wind gave is not bought, and feedstock is not burnt.
+        emitting = metrics.get(name + ".purchased", quantity) or 0
+        emitting -= metrics.get(name + ".feedstock") or 0
         known = False
         for factor in factors:
             if factor.gas == CO2:
                 known = True
-                emissions[factor.scope].add(quantity, factor.value)
-                total.add(quantity, factor.value)
+                emissions[factor.scope].add(emitting, factor.value)
+                total.add(emitting, factor.value)
         if energy and not known:
             total.unknown()
     if not used:

@@ -88,10 +88,12 @@ def settle_children(document: CalendarDocument, now_ms: int, graces: Graces) -> 
 def additive(metric: str) -> bool:
     """Tell whether a window's value of a metric is the sum of what its children have, whatever is missing.
 
-    Not so for indicators, averages and marks of variants, and for outputs, where a part of the children says nothing
-    about the whole.
+    Not so for indicators, averages, marks of variants, what is under control (totals less their parts), and for
+    outputs, where a part of the children says nothing about the whole.
     """
-    return not metric.startswith(("ind.", "output.", "variant.", "avg.", "rate."))
+    return not metric.startswith(("ind.", "output.", "variant.", "avg.", "rate.")) and not metric.endswith(
+        ".controlled"
+    )
 
 
 def total(values: Sequence[int | None]) -> int | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from schemas.decimals import scale_of
 from schemas.documents import (
     Carrier,
+    Certificate,
     City,
     County,
     DatedId,
@@ -121,6 +122,9 @@ def references(document: Document) -> Iterator[Reference]:
         yield from always("spec.restates", "release", document.spec.restates, covered=False)
     elif isinstance(document, Measurement):
         yield from always("spec.enterprise", "enterprise", document.spec.enterprise)
+        yield from always("spec.carrier", "carrier", document.spec.carrier, covered=False)
+    elif isinstance(document, Certificate):
+        yield from always("spec.enterprise", "enterprise", document.spec.enterprise, covered=False)
         yield from always("spec.carrier", "carrier", document.spec.carrier, covered=False)
     elif isinstance(document, Settings):
         for place, year in enumerate(document.spec.reporting):
@@ -270,6 +274,24 @@ def check_measurements(documents: Documents) -> Iterator[Problem]:
             if earlier.valid_to is None or earlier.valid_to > later.valid_from:
                 message = f"{earlier.key} says {' '.join(what)} on {later.valid_from} too: end it there"
                 yield Problem(later.key, earlier.key, "valid_from", "overlap", message)
+
+
+def check_certificates(documents: Documents) -> Iterator[Problem]:
+    """Yield a problem for each certificate whose number another one has, or whose unit is none of its carrier's."""
+    by_number: dict[str, DocumentKey] = {}
+    for key, document in sorted(documents.items()):
+        if not isinstance(document, Certificate):
+            continue
+        first = by_number.setdefault(document.spec.number, key)
+        if first != key:
+            message = f"{first} has number {document.spec.number} already: a certificate is used once"
+            yield Problem(key, first, "spec.number", "duplicate", message)
+        carrier = documents.get(DocumentKey("carrier", document.spec.carrier))
+        if isinstance(carrier, Carrier):
+            try:
+                conversion(document.spec.unit, carrier.spec.unit)
+            except UnitError as error:
+                yield Problem(key, carrier.key, "spec.unit", "unit_mismatch", str(error))
 
 
 def check_keys(documents: Documents) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ import numpy as np
 from schemas.messages import CalendarDocument, Own, Reported, encode
 from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain import vicinity
-from streams.domain.account import Metrics, account, quantities_of_carriers
+from streams.domain.account import Metrics, quantities_of_carriers
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
@@ -30,6 +30,7 @@ from streams.domain.reach import hours_reached
 from streams.domain.reading_checks import rivals
 from streams.domain.revising import Change, changes, meter_changes, revision, settled
 from streams.domain.state import HEAD, hour_text, state_key
+from streams.domain.tagging import hour_account
 from streams.domain.validating import Validating
 from streams.domain.work import Output, Work
 
@@ -233,7 +234,8 @@ class EnterpriseFold:
             set_child(document, index, {}, None, None)
             return
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
-        metrics.update(account(metrics, self.plan.snapshot.carriers, self.plan.valuations.at(hour.start_ms)))
+        worth = self.plan.valuations.at(hour.start_ms)
+        metrics.update(hour_account(self.table, measured, metrics, self.plan.snapshot.carriers, worth))
         if self.table.nodes:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
@@ -283,7 +285,7 @@ class EnterpriseFold:
         reports = self.work.reports()
         values = {key: report.micro for key, report in reports.items()} if reports else {}
         changed = False
-        for each, part, found in own_values(document, values, self.plan.indicators):
+        for each, part, found in own_values(document, values, self.plan.indicators, self.plan.certified):
             own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
             before = document.own.get(each.name)
             if before is not None:

@@ -4,10 +4,12 @@ What the registry dates, it dates by local days, so all hours of a day have the 
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.windows import DAY_MS, Window
+from schemas.windows import DAY_MS, Window, window, window_at
 from streams.domain.registry import Snapshot
+from streams.domain.tagging import certified
 
 TERRITORY_KINDS = ("park", "county", "city", "province", "industry", "list")
 
@@ -28,6 +30,7 @@ class Membership:
         self._sets: dict[tuple[str, ...], frozenset[str]] = {}
         self._over: dict[tuple[str, str], Members] = {}
         self._edges_ms: dict[str, tuple[int, ...]] = {}
+        self._certified: dict[str, list[tuple[str, dict[str, int]]]] | None = None
         self._of: dict[tuple[str, int], frozenset[str]] = {}
 
     def on(self, territory: str, day: Window) -> tuple[str, ...]:
@@ -78,6 +81,45 @@ class Membership:
         if found is None:
             found = self._sets[members] = frozenset(members)
         return found
+
+    def certified(self, territory: str, windows: Iterable[Window]) -> dict[tuple[str, str], int]:
+        """Return what certificates of its enterprises cover, by (metric, window name), as the enterprises have it.
+
+        One of a period counts where the enterprise is at its end, so it is used once.
+        """
+        found: dict[tuple[str, str], int] = {}
+        for each in windows:
+            for enterprise, covered in self._green().get(each.name, ()):
+                if territory in self._of_day(enterprise, each.end_ms - 1):
+                    for metric, value in covered.items():
+                        found[metric, each.name] = found.get((metric, each.name), 0) + value
+        return found
+
+    def green_changes(self, other: "Membership") -> set[tuple[str, str]]:
+        """Return the territories and windows whose certificates are others in another registry."""
+        found: set[tuple[str, str]] = set()
+        for name in {*self._green(), *other._green()}:
+            mine, theirs = self._green().get(name, []), other._green().get(name, [])
+            if mine != theirs:
+                at_ms = window(name).end_ms - 1
+                for one, rows in ((self, mine), (other, theirs)):
+                    found |= {(territory, name) for id_, _ in rows for territory in one._of_day(id_, at_ms)}
+        return found
+
+    def _of_day(self, enterprise: str, at_ms: int) -> frozenset[str]:
+        return self.of(enterprise, window_at(at_ms, "day"))
+
+    def _green(self) -> dict[str, list[tuple[str, dict[str, int]]]]:
+        """Return by window name what is covered of which enterprise."""
+        if self._certified is None:
+            self._certified = {}
+            snapshot = self.snapshot
+            for id_, views in sorted(snapshot.certificates.items()):
+                each = certified(views, snapshot.carriers, snapshot.valuations_of(id_))
+                for name in sorted({name for _, name in each}):
+                    covered = {metric: value for (metric, of), value in each.items() if of == name}
+                    self._certified.setdefault(name, []).append((id_, covered))
+        return self._certified
 
     def chains(self) -> dict[str, tuple[str, ...]]:
         """Return what each territory lies in."""

@@ -26,6 +26,7 @@ def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
     if spec.modulus is not None and spec.modulus % spec.resolution != 0:
         message = f"modulus {spec.modulus} is not a multiple of the resolution {spec.resolution}"
         yield Problem(key, None, "spec.modulus", "not_a_multiple", message)
+    yield from _counted_twice(meter, documents)
     carrier = documents.get(DocumentKey("carrier", spec.carrier))
     if not isinstance(carrier, Carrier):
         return
@@ -38,6 +39,23 @@ def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
     multipliers = [(f"spec.multiplier.{place}.value", entry.value) for place, entry in enumerate(spec.multiplier)]
     for path, multiplier in multipliers or [("spec.resolution", type(spec.resolution)(1))]:
         yield from _inexact(key, carrier, unit, spec, path, multiplier)
+
+
+def _counted_twice(meter: Meter, documents: Documents) -> Iterator[Problem]:
+    if meter.spec.counts_as is None:
+        return
+    seen = {meter.short_id}
+    parent = meter.spec.parent
+    while parent is not None and parent not in seen:
+        seen.add(parent)
+        above = documents.get(DocumentKey("meter", f"{meter.enterprise}.{parent}"))
+        if not isinstance(above, Meter):
+            return
+        if above.spec.counts_as == meter.spec.counts_as:
+            message = f"{above.key} above it counts as {meter.spec.counts_as} too: it would be taken off twice"
+            yield Problem(meter.key, above.key, "spec.counts_as", "counted_twice", message)
+            return
+        parent = above.spec.parent
 
 
 def _inexact(

@@ -25,6 +25,16 @@ class Boundary(NamedTuple):
     signs: Ints
 
 
+class Tagged(NamedTuple):
+    """The places of a carrier's meters of feedstock, of own generation, of its renewable part, and of what goes out."""
+
+    carrier: str
+    feedstock: Ints
+    generation: Ints
+    renewable: Ints
+    output: Ints
+
+
 class MeterTable:
     """The meters of one enterprise as columns; a meter's place is its index in `ids`.
 
@@ -123,15 +133,34 @@ class MeterTable:
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
-        """Return the boundary meters (roles input and output) by carrier, sorted; levels are never added up."""
+        """Return the boundary meters by carrier: inputs, outputs, what sun and wind give; levels are never added up."""
         found: dict[str, list[tuple[int, int]]] = {}
         for place, meter in enumerate(self.meters):
-            if meter.role != "sub" and (self.rate[place] or not self.gauge[place]):
-                found.setdefault(meter.carrier, []).append((place, 1 if meter.role == "input" else -1))
+            if not self.rate[place] and self.gauge[place]:
+                continue
+            if meter.role in ("input", "output") or meter.counts_as == "renewable":
+                found.setdefault(meter.carrier, []).append((place, -1 if meter.role == "output" else 1))
         return tuple(
             Boundary(carrier, np.array([p for p, _ in pairs], np.int64), np.array([s for _, s in pairs], np.int64))
             for carrier, pairs in sorted(found.items())
         )
+
+    @cached_property
+    def tagged(self) -> tuple[Tagged, ...]:
+        """Return what of each carrier is feedstock or made by the enterprise itself, sorted; nothing of most."""
+        found: list[Tagged] = []
+        for carrier in sorted({meter.carrier for meter in self.meters}):
+            every = ((place, meter) for place, meter in enumerate(self.meters) if meter.carrier == carrier)
+            mine = [(place, meter) for place, meter in every if self.rate[place] or not self.gauge[place]]
+            groups = (
+                [place for place, meter in mine if meter.counts_as == "feedstock"],
+                [place for place, meter in mine if meter.role == "generation"],
+                [place for place, meter in mine if meter.counts_as == "renewable"],
+                [place for place, meter in mine if meter.role == "output"],
+            )
+            if any(groups[:3]):
+                found.append(Tagged(carrier, *(np.array(places, np.int64) for places in groups)))
+        return tuple(found)
 
     def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
         """Return for how long [ms] of a window each meter is in service, shape (meters,)."""

@@ -1,10 +1,12 @@
 """A plan is what a snapshot of the registry means to one enterprise's numbers, resolved once for many steps."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streams.domain.checks import Checks
 from streams.domain.meter_table import MeterTable
 from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.tagging import certified
 from streams.domain.valuation import Valuations
 from streams.domain.watching import Watcher, watchers
 
@@ -21,6 +23,7 @@ class Plan:
     digest: str
     table: MeterTable
     valuations: Valuations
+    certified: Mapping[tuple[str, str], int]
     indicators: tuple[IndicatorView, ...]
     watchers: tuple[Watcher, ...]
 
@@ -58,7 +61,8 @@ class Plans:
             enterprise,
             self.snapshot.enterprise_digest(enterprise),
             MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects)),
-            self.snapshot.valuations_of(enterprise),
+            valuations := self.snapshot.valuations_of(enterprise),
+            certified(self.snapshot.certificates.get(enterprise, ()), self.snapshot.carriers, valuations),
             tuple(each for _, each in sorted(self.snapshot.indicators.items())),
             mine,
         )

@@ -8,13 +8,15 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from schemas.decimals import MICRO, divide_half_even
+from schemas.documents.metric import TAGS
 from streams.domain.account import CO2, SCOPES, Metrics
 from streams.domain.registry import CarrierView
 from streams.domain.valuation import Valuation
 from streams.domain.views import CoefficientView, Exact, FactorView
 
 CV, EQ, CV_ESTIMATED, TOTAL = "energy.cv", "energy.eq", "energy.cv.estimated", "co2.total"
-OF_ACCOUNT = (CV, EQ, CV_ESTIMATED, TOTAL, *("co2." + scope for scope in SCOPES))
+_PARTS = tuple(f"{whole}.{tag}" for whole in (CV, EQ) for tag in TAGS)
+OF_ACCOUNT = (CV, EQ, CV_ESTIMATED, *_PARTS, TOTAL, *("co2." + scope for scope in SCOPES))
 
 
 class Product(NamedTuple):
@@ -57,18 +59,25 @@ def products(
         carrier = name.removeprefix("qty.")
         if carrier == name or "." in carrier or quantity is None:
             continue
-        if metric in (CV, EQ, CV_ESTIMATED):
-            if carriers[carrier].energy:
-                yield _energy(metric, carrier, metrics, quantity, valuation)
+        part = part_of(metric)
+        if metric.startswith((CV, EQ)):
+            used = quantity if part is None else metrics.get(f"{name}.{part}")
+            if carriers[carrier].energy and (used is not None or part == "estimated"):
+                yield _energy(metric, carrier, used or 0, valuation)
         else:
-            yield from _emissions(metric, carriers[carrier], quantity, valuation)
+            emitting = metrics.get(f"{name}.purchased", quantity) or 0
+            emitting -= metrics.get(f"{name}.feedstock") or 0
+            yield from _emissions(metric, carriers[carrier], emitting, valuation)
 
 
-def _energy(metric: str, carrier: str, metrics: Metrics, quantity: int, valuation: Valuation | None) -> Product:
-    if metric == CV_ESTIMATED:
-        quantity = metrics[f"qty.{carrier}.estimated"] or 0
+def part_of(metric: str) -> str | None:
+    """Return the part of a quantity that an `energy.*` is of, None where it is of the whole."""
+    return next((part for part in ("estimated", *TAGS) if metric.endswith("." + part)), None)
+
+
+def _energy(metric: str, carrier: str, quantity: int, valuation: Valuation | None) -> Product:
     found = valuation.coefficients.get(carrier) if valuation else None
-    value = None if found is None else found.eq if metric == EQ else found.cv
+    value = None if found is None else found.eq if metric.startswith(EQ) else found.cv
     return Product(metric, carrier, quantity, None, value, found)
 
 

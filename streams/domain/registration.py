@@ -20,6 +20,7 @@ from schemas.documents import (
 )
 from streams.domain.consistency import (
     Problem,
+    check_certificates,
     check_change,
     check_document,
     check_keys,
@@ -147,6 +148,7 @@ def _problems(
     yield from check_loops(after)
     yield from check_releases(after)
     yield from check_measurements(after)
+    yield from check_certificates(after)
     yield from check_keys(after)
     yield from check_exchanges(after)
 

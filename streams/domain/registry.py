@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 
 from schemas.documents import (
     Carrier,
+    Certificate,
     City,
     County,
     Document,
@@ -40,6 +41,7 @@ from schemas.windows import WindowKind
 from streams.domain.checks import CheckView, check_views, shipped_digest
 from streams.domain.resolving import (
     carrier_view,
+    certificate_view,
     enterprise_view,
     indicator_view,
     key_view,
@@ -56,6 +58,7 @@ from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
     BoundView,
     CarrierView,
+    CertificateView,
     CoefficientView,
     EnterpriseView,
     Exact,
@@ -130,6 +133,7 @@ class Snapshot:
     _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
     _edges_ms: tuple[int, ...] = field(repr=False)
     _shared: tuple[DocumentKey, ...] = field(repr=False)
+    certificates: Mapping[str, tuple[CertificateView, ...]]
     _measurements: Mapping[str, tuple[MeasurementView, ...]] = field(repr=False)
     _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
         default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
@@ -169,6 +173,9 @@ class Snapshot:
             for one in _of(Rule, every)
         }
         settings = next((one.spec for one in _of(Settings, every)), SettingsSpec())
+        certificates: defaultdict[str, list[CertificateView]] = defaultdict(list)
+        for one in sorted(_of(Certificate, every), key=lambda each: each.id):
+            certificates[one.spec.enterprise].append(certificate_view(one, carriers))
         measurements: defaultdict[str, list[MeasurementView]] = defaultdict(list)
         for one in sorted(_of(Measurement, every), key=lambda each: each.id):
             measurements[one.spec.enterprise].append(measurement_view(one, carriers))
@@ -192,6 +199,7 @@ class Snapshot:
             _parents=_parents(every),
             _edges_ms=_edges_ms(enterprises.values()),
             _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
+            certificates={id_: tuple(views) for id_, views in certificates.items()},
             _measurements={id_: tuple(views) for id_, views in measurements.items()},
         )
 
@@ -335,7 +343,9 @@ class Snapshot:
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
             if meter.exchanges:
                 digest.update(repr((meter.exchanges, meter.multipliers)).encode())
-        used = frozenset(meter.carrier for meter in view.meters)
+        mine = self.certificates.get(view.id, ())
+        digest.update(repr(mine).encode())
+        used = frozenset((*(meter.carrier for meter in view.meters), *(each.carrier for each in mine)))
         digest.update(self.valuations_of(view.id).text(used).encode())
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
         digest.update(self._number(DocumentKey("enterprise", view.id)))

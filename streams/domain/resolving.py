@@ -8,9 +8,10 @@ from fractions import Fraction
 from functools import lru_cache
 from math import floor
 
-from schemas.decimals import CONTEXT, at_scale, scale_of
+from schemas.decimals import CONTEXT, at_scale, micro, scale_of
 from schemas.documents import (
     Carrier,
+    Certificate,
     Coefficient,
     DatedId,
     Document,
@@ -42,6 +43,7 @@ from schemas.windows import LATEST_MS, date_ms
 from streams.domain.views import (
     BoundView,
     CarrierView,
+    CertificateView,
     CoefficientView,
     EnterpriseView,
     Exact,
@@ -134,6 +136,7 @@ def meter_view(
         carrier=spec.carrier,
         type=spec.type,
         role=spec.role,
+        counts_as=spec.counts_as,
         unit=spec.unit,
         scale=scale,
         resolution=resolution,
@@ -257,6 +260,15 @@ def measurement_view(measurement: Measurement, carriers: Mapping[str, CarrierVie
     views = (_factor(spec.carrier, row, *said) for row in spec.factors)
     factors = tuple(view._replace(measurement=id_) for view in views if view is not None)
     return MeasurementView(measurement.id, spec.enterprise, coefficient, factors, *range_ms(measurement))
+
+
+def certificate_view(certificate: Certificate, carriers: Mapping[str, CarrierView]) -> CertificateView:
+    """Return the view of a certificate; raise UnitError when its unit is none of the carrier's."""
+    spec = certificate.spec
+    factor = conversion(spec.unit, carriers[spec.carrier].unit)
+    return CertificateView(
+        certificate.id, spec.enterprise, spec.carrier, spec.period, micro(Fraction(spec.value) * factor)
+    )
 
 
 def _said(row: Coefficient | Factor) -> tuple[str, str | None, Variant]:

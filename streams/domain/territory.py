@@ -28,6 +28,7 @@ from streams.domain.revising import changes, revision, settled
 from streams.domain.sheet import GroupHours, Sheet
 from streams.domain.shelf import Shelf
 from streams.domain.standing import Standing, highest, windows_of
+from streams.domain.tagging import controlled
 from streams.domain.territory_alarms import Conditions, TerritoryAlarms, watch_territory
 from streams.domain.territory_causes import TerritoryCauses
 from streams.domain.watching import Watcher, watchers
@@ -96,6 +97,8 @@ class Territories:
         if said != (self._indicators, self._watchers, self._graces, self._membership.chains()):
             self.recompute_all()
             return
+        for territory, name in before.green_changes(self._membership):
+            self._touch(territory, window(name))
         for day in self._days_known():
             each = window(day)
             for territory in {*before.territories, *self._membership.territories}:
@@ -228,7 +231,8 @@ class Territories:
             found = _NO_HOURS
         document = empty_document(territory, day) if before is None else copy_document(before)
         for hour in range(24):
-            metrics = found.metrics[hour] | hour_values(self._indicators, found.metrics[hour])
+            metrics = found.metrics[hour] | controlled(found.metrics[hour].get)
+            metrics |= hour_values(self._indicators, metrics)
             set_child(document, hour, metrics, found.status[hour], found.known[hour])
         document.release = next(iter(found.releases)) if len(found.releases) == 1 else None
         own_changed = self._own(document, day, {day.name: found.own})
@@ -275,7 +279,8 @@ class Territories:
     def _child(self, document: CalendarDocument, index: int, below: CalendarDocument) -> None:
         own = below.own[below.period]
         metrics: Metrics = {**totals(below), **own.values}
-        status = own.status if own.values or any(below.status) else None
+        known = any(value is not None for value in own.values.values())
+        status = own.status if known or any(below.status) else None
         set_child(document, index, metrics, status, latest_known(below))
 
     def _own(self, document: CalendarDocument, period: Window, statuses: Mapping[str, Iterable[str]]) -> bool:
@@ -291,7 +296,8 @@ class Territories:
         for key, report in self._reports.get(territory, {}).items():
             outputs[key] = report.micro
         changed = False
-        for each, part, found in own_values(document, outputs, self._indicators):
+        green = self._membership.certified(territory, windows_of(period))
+        for each, part, found in own_values(document, outputs, self._indicators, green):
             own = Own(self._status(each, statuses.get(each.name, ()), latest_known(document, part)), found)
             before = document.own.get(each.name)
             if before is not None:

@@ -120,7 +120,8 @@ class MeterView:
     entity: str
     carrier: str
     type: Literal["register", "interval", "gauge"]
-    role: Literal["input", "output", "sub"]
+    role: Literal["input", "output", "generation", "sub"]
+    counts_as: Literal["feedstock", "renewable"] | None
     unit: str
     scale: int
     resolution: int
@@ -289,6 +290,16 @@ class MeasurementView:
     factors: tuple[FactorView, ...]
     from_ms: int
     to_ms: int
+
+
+class CertificateView(NamedTuple):
+    """What a certificate covers: a carrier's quantity [1e-6 of its unit] of an enterprise in a month or year."""
+
+    id: str
+    enterprise: str
+    carrier: str
+    period: str
+    micro: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,24 @@ LIMITS = """
 SO2 = document("carrier", "so2", unit="mg/m3", medium="other", energy=False)
 METERS = (
     meter("e01"), meter("e02", "register"), meter("e03", step="30min", stamp="start", role="output"),
-    meter("e04", step="2h", role="sub", parent="e01"), meter("e05", "register", step="10min", role="output"),
+    meter("e04", step="2h", role="sub", parent="e01", counts_as="feedstock"),
+    meter("e05", "register", step="10min", role="output"),
+    meter("e06", step="20min", role="generation", counts_as="renewable"),
     meter("g01", "gauge", step="20min", unit="kW", validity={"hour": "30min", "day_hours": 1, "source": "test"}),
     meter("g02", "gauge", step="1h", carrier="so2", unit="mg/m3"),
 )  # fmt: skip
-REGISTERED = documents(REGISTRY, LIMITS, SO2, *METERS)
+# From 1 April on the works measured its own factor, and in April some of what it bought was green.
+VALUES = (
+    document(
+        "measurement", "m1", "2018-04-01", enterprise="works", carrier="electricity", eq_kgce="0.31247", source="lab",
+        factors=[{"gas": "co2", "scope": "power", "kg": "0.58391"}],
+    ),
+    document(
+        "certificate", "c1", enterprise="works", number="1", carrier="electricity", period="2018-04", value="12.5",
+        unit="kWh", source="demo",
+    ),
+)  # fmt: skip
+REGISTERED = documents(REGISTRY, LIMITS, SO2, *METERS, *VALUES)
 FIRST_MS, LAST_MS = instant("2018-03-31T20:00"), instant("2018-04-01T06:00")
 SETTLED_MS = instant("2018-04-03")
 BEGIN, END = tick("2018-03-31"), tick("2018-04-03T12:00")
@@ -58,7 +71,7 @@ class Sent(NamedTuple):
 
 @st.composite
 def sent(draw: st.DrawFn) -> Sent:
-    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05", "g01", "g02")))
+    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05", "e06", "g01", "g02")))
     # On a grid, so that instants meet; the grid holds hour edges and places besides them.
     t_ms = FIRST_MS + draw(st.integers(0, (LAST_MS - FIRST_MS) // 600_000)) * 600_000
     value = draw(st.none() | st.decimals("0", "30", places=2, allow_nan=False))

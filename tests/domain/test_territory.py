@@ -53,6 +53,9 @@ def own(territories: Territories, entity: str, period: str, metric: str) -> int 
     return document.own[period].values.get(metric)
 
 
+ADDITIVE = (
+    "qty.electricity", "energy.cv", "energy.cv.feedstock", "time.expected.electricity", "time.measured.electricity",
+)  # fmt: skip
 cells = st.one_of(st.integers(-(10**15), 10**15), st.just(NOTHING))
 used = st.dictionaries(st.sampled_from(ENTERPRISES), st.dictionaries(st.sampled_from(HOURS), cells))
 
@@ -80,7 +83,7 @@ def test_parks_and_enterprises_without_a_park_make_up_the_county_exactly(
 ) -> None:
     city = territories_of(documents_of(amounts))
     for period, length in (("2018-06-30", 24), ("2018-07-01", 24), ("2018-06", 30), ("2018-07", 31), ("2018", 12)):
-        for metric in ("qty.electricity", "energy.cv", "time.expected.electricity", "time.measured.electricity"):
+        for metric in ADDITIVE:
             free = [d for d in enterprise_documents("free", {
                 name: hour(kwh or 0, 0 if kwh is None else 3600) for name, kwh in amounts.get("free", {}).items()
             }) if d.period == period]  # fmt: skip

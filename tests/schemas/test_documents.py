@@ -65,6 +65,7 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "industry",
             "list",
             "measurement",
+            "certificate",
             "enterprise",
             "source",
             "meter",

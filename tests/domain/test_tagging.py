@@ -1,0 +1,83 @@
+"""Gross and controlled totals of an hour reconcile, and what the enterprise makes itself counts once."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.decimals import MICRO
+from streams.domain.account import Metrics
+from streams.domain.registry import Snapshot
+from streams.domain.tagging import CONTROLLED, controlled
+from tests.folding import REGISTRY, Stream, batch, document, documents, message, meter, tick
+
+amounts = st.none() | st.integers(0, 10**12)
+GAS = document("carrier", "straw", unit="kg", medium="fuel", renewable=True)
+
+
+METRICS = [metric for gross, tags in CONTROLLED.values() for metric in (gross, *tags)]
+
+
+@given(st.dictionaries(st.sampled_from(METRICS), amounts))
+def test_the_gross_total_is_what_is_under_control_and_its_parts(metrics: Metrics) -> None:
+    for metric, value in controlled(metrics.get).items():
+        gross, tags = CONTROLLED[metric]
+        whole = metrics.get(gross)
+        parts = [part for part in map(metrics.get, tags) if part is not None]
+        assert parts
+        assert (value is None) is (whole is None)
+        if value is not None:
+            assert value + sum(parts) == whole
+
+
+def hour(*meters: str, readings: list[tuple[Any, ...]], more: tuple[str, ...] = ()) -> Metrics:
+    """Return the metrics of the hour from 8 on, given the readings of interval meters of an hour."""
+    stream = Stream(documents(REGISTRY, *more, *meters))
+    stream.step(
+        tick("2018-03-01T07:00"), message(batch([(name, "2018-03-01T09:00", value) for name, value in readings]))
+    )
+    stream.step(tick("2018-03-01T09:01"))
+    found = stream.totals["enterprise/works|2018-03-01"]
+    return {name: values[8] for name, values in found.metrics.items()}
+
+
+def test_what_a_renewable_carrier_gives_is_renewable_but_for_what_becomes_a_product() -> None:
+    straw = {"carrier": "straw", "unit": "kg", "step": "1h"}
+    release = document(
+        "release", "demo-2018",
+        coefficients=[{"carrier": "straw", "cv_kgce": "0.5", "source": "demo"}],
+        factors=[{"carrier": "straw", "gas": "co2", "kg": "0", "scope": "fuel", "source": "demo"}],
+    )  # fmt: skip
+    found = hour(
+        meter("s1", **straw), meter("s2", role="sub", parent="s1", counts_as="feedstock", **straw),
+        readings=[("s1", "100"), ("s2", "30")], more=(GAS, release),
+    )  # fmt: skip
+    parts = [found[f"energy.cv{part}"] for part in ("", ".feedstock", ".renewable", ".controlled")]
+    assert parts == [50 * MICRO, 15 * MICRO, 35 * MICRO, 0]
+
+
+@pytest.mark.parametrize(("exported", "used"), [("0", 40), ("15", 25), ("60", 0)])
+def test_own_use_is_what_was_generated_and_did_not_go_out(exported: str, used: int) -> None:
+    found = hour(
+        meter("e1", step="1h"), meter("e2", step="1h", role="output"),
+        meter("pv", step="1h", role="generation", counts_as="renewable"),
+        readings=[("e1", "100"), ("e2", exported), ("pv", "40")],
+    )  # fmt: skip
+    assert found["qty.electricity.selfused"] == found["qty.electricity.renewable"] == used * MICRO
+    assert found["qty.electricity"] == (140 - int(exported)) * MICRO
+    assert found["co2.power"] == (100 - int(exported)) * 6 * MICRO // 10
+
+
+def test_an_enterprise_without_tags_has_no_parts() -> None:
+    found = hour(meter("e1", step="1h"), readings=[("e1", "100")])
+    assert not [name for name in found if name.endswith((".controlled", ".purchased", ".renewable", ".feedstock"))]
+
+
+def test_the_snapshot_values_certificates_as_at_the_beginning_of_their_period() -> None:
+    green = document(
+        "certificate", "c1", enterprise="works", number="1", carrier="electricity", period="2018-04", value="1",
+        unit="MWh", source="demo",
+    )  # fmt: skip
+    (found,) = Snapshot.build(1, documents(REGISTRY, green)).certificates["works"]
+    assert (found.period, found.micro) == ("2018-04", 1000 * MICRO)
