@@ -19,7 +19,6 @@ from streams.domain.flaw import Flaw
 from streams.domain.gauge import day_average, hour_average
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
-from streams.domain.nodes import unexplained
 
 Status = list[str | None]
 _ROWS = 5  # amount, estimated, measured_ms, estimated_ms, known
@@ -127,7 +126,7 @@ def meter_documents(
     latest = cells[4].max(axis=0).tolist()
     rows = _with_gaps(numbers, here)
     known_hours = [each is not None for each in status]
-    differences = _unexplained(table, block, edges[:, 0], known_hours) if table.nodes else {}
+    differences = _unexplained(table, block, edges, known_hours) if table.nodes else {}
     late = REVISED in status
     found: list[CalendarDocument] = []
     for place, (amount, estimated, expected_s, measured_s, estimated_s, known), last in zip(
@@ -175,17 +174,14 @@ def _unexplained(
     table: MeterTable, block: Block, edges: npt.NDArray[np.int64], known: list[bool]
 ) -> dict[int, list[tuple[str, list[int | None]]]]:
     """Return by place what sub-meters do not explain of the meters above them, in the hours that are known."""
-    expected = np.stack([table.expected_ms(start_ms, start_ms + HOUR_MS) for start_ms in edges.tolist()])
-    covered = block.cells[2] + block.cells[3]
+    expected = np.clip(np.minimum(table.to_ms, edges + HOUR_MS) - np.maximum(table.from_ms, edges), 0, None)
+    values, here = table.nodes.unexplained(block.cells[0], block.cells[2] + block.cells[3], expected)
+    here &= np.array(known, bool)[:, None]
+    rows = zip(values.T.tolist(), here.T.tolist(), strict=True)
     return {
-        node.place: [
-            (node.metric, [
-                value if here else None
-                for value, here in zip(unexplained(node, block.cells[0], covered, expected), known, strict=True)
-            ])
-        ]
-        for node in table.nodes
-    }  # fmt: skip
+        node.place: [(node.metric, [value if so else None for value, so in zip(*row, strict=True)])]
+        for node, row in zip(table.nodes.each, rows, strict=True)
+    }
 
 
 def _with_gaps(numbers: npt.NDArray[np.int64], here: npt.NDArray[np.bool_]) -> list[list[list[int | None]]]:

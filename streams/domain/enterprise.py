@@ -24,7 +24,6 @@ from streams.domain.indicator import hour_values, own_values
 from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
-from streams.domain.nodes import of_enterprise
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
 from streams.domain.reading_checks import rivals
@@ -206,7 +205,7 @@ class EnterpriseFold:
             self._changed.update(dict.fromkeys(children_of(day.name)[index].name for index in document.touched))
         if changed or moved.any() or (old is not None and old.flaws != block.flaws):
             self.work.put_block(day.name, block)
-            for node in self.table.nodes:
+            for node in self.table.nodes.each:
                 moved[node.place] |= moved[node.below].any()
             places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
             # A meter can change where its enterprise does not: a sub-meter, or one that another balances out.
@@ -239,7 +238,7 @@ class EnterpriseFold:
         if self.table.nodes:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
-            metrics.update(of_enterprise(self.table.nodes, measured.amount, covered_ms, expected_ms))
+            metrics.update(self.table.nodes.of_enterprise(measured.amount, covered_ms, expected_ms))
         metrics.update(hour_values(self.plan.indicators, metrics))
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)

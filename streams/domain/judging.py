@@ -133,7 +133,7 @@ class _Judge:
 
     def sub_meters(self, check: MeterCheck) -> Iterator[Flaw]:
         mine = set(check.places.tolist())
-        for node in self._table.nodes:
+        for node in self._table.nodes.each:
             if node.place in mine:
                 sums = self._together(np.append(node.below, node.place))
                 if sums is not None:

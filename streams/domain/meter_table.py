@@ -10,7 +10,7 @@ import numpy as np
 from schemas.windows import HOUR_MS
 from streams.domain.checks import Checks
 from streams.domain.hour import Bools, Ints
-from streams.domain.nodes import nodes_of
+from streams.domain.nodes import Nodes
 from streams.domain.registry import EnterpriseView, MeterView
 
 # A register without a registered step is taken to be read once an hour.
@@ -45,7 +45,7 @@ class MeterTable:
         meters: tuple[MeterView, ...] = view.meters
         self.view = view
         self.checks = checks
-        self.nodes = nodes_of(meters)
+        self.nodes = Nodes(meters)
         self.meters = meters
         self.ids = tuple(meter.id for meter in meters)
         self.place = {meter.id: index for index, meter in enumerate(meters)}

@@ -7,9 +7,8 @@ additive, so that days, months, enterprises and territories sum it up.
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.domain.hour import Ints
+from streams.domain.hour import Bools, Ints
 from streams.domain.views import MeterView
 
 Metrics = dict[str, int | None]
@@ -23,7 +22,54 @@ class Node(NamedTuple):
     metric: str
 
 
-def nodes_of(meters: tuple[MeterView, ...]) -> tuple[Node, ...]:
+class Nodes:
+    """The nodes of an enterprise, as columns over its meters; false when there is none."""
+
+    def __init__(self, meters: tuple[MeterView, ...]) -> None:
+        self.each = _nodes_of(meters)
+        self.places = np.array([node.place for node in self.each], np.int64)
+        # Of shape (meters, nodes): what a meter counts in a node's difference, and whether it has to be covered.
+        self._signs = np.zeros((len(meters), len(self.each)), np.int64)
+        for number, node in enumerate(self.each):
+            self._signs[node.place, number] = 1
+            self._signs[node.below, number] = -1
+        self._together = self._signs != 0
+
+    def __bool__(self) -> bool:
+        return bool(self.each)
+
+    def unexplained(self, amount: Ints, covered_ms: Ints, expected_ms: Ints) -> tuple[Ints, Bools]:
+        """Return the nodes' unexplained differences by hour [1e-6 of the carrier's unit], and which are known.
+
+        All arrays are of shape (hours, meters), both results of (hours, nodes).
+        """
+        lacking = covered_ms < expected_ms
+        known = ~(lacking @ self._together) & (expected_ms[:, self.places] > 0)
+        return amount @ self._signs, known
+
+    def of_enterprise(self, amount: Ints, covered_ms: Ints, expected_ms: Ints) -> Metrics:
+        """Return an enterprise's unexplained differences in one hour: by carrier the sum over its nodes that are known.
+
+        All arrays are of shape (meters,).
+        """
+        (values,), (known,) = self.unexplained(amount[None], covered_ms[None], expected_ms[None])
+        found: Metrics = dict.fromkeys((node.metric for node in self.each), None)
+        for node, value, here in zip(self.each, values.tolist(), known.tolist(), strict=True):
+            if here:
+                found[node.metric] = (found[node.metric] or 0) + value
+        return found
+
+
+def covered_together(places: Ints, covered_ms: Ints, expected_ms: Ints) -> Bools:
+    """Tell in which hours all meters at some places are wholly covered, of those in service; shape (hours,).
+
+    `covered_ms` and `expected_ms` are of shape (hours, meters). An hour without any in service is none of them.
+    """
+    expected = expected_ms[:, places]
+    return np.logical_and.reduce(covered_ms[:, places] >= expected, axis=1) & (expected.sum(axis=1) > 0)
+
+
+def _nodes_of(meters: tuple[MeterView, ...]) -> tuple[Node, ...]:
     """Return the meters of an enterprise that have sub-meters, by place."""
     place = {meter.id: meter.index for meter in meters}
     below: dict[int, list[int]] = {}
@@ -38,36 +84,3 @@ def nodes_of(meters: tuple[MeterView, ...]) -> tuple[Node, ...]:
         Node(above, np.array(sorted(subs), np.int64), f"unexplained.{meters[above].carrier}")
         for above, subs in sorted(below.items())
     )
-
-
-def covered_together(places: Ints, covered_ms: Ints, expected_ms: Ints) -> npt.NDArray[np.bool_]:
-    """Tell in which hours all meters at some places are wholly covered, of those in service; shape (hours,).
-
-    `covered_ms` and `expected_ms` are of shape (hours, meters). An hour without any in service is none of them.
-    """
-    expected = expected_ms[:, places]
-    return np.logical_and.reduce(covered_ms[:, places] >= expected, axis=1) & (expected.sum(axis=1) > 0)
-
-
-def unexplained(node: Node, amount: Ints, covered_ms: Ints, expected_ms: Ints) -> list[int | None]:
-    """Return a node's unexplained difference by hour [1e-6 of the carrier's unit], None where it is not known.
-
-    All arrays are of shape (hours, meters).
-    """
-    places = np.append(node.below, node.place)
-    known = covered_together(places, covered_ms, expected_ms) & (expected_ms[:, node.place] > 0)
-    difference = amount[:, node.place] - amount[:, node.below].sum(axis=1)
-    return [value if here else None for value, here in zip(difference.tolist(), known.tolist(), strict=True)]
-
-
-def of_enterprise(nodes: tuple[Node, ...], amount: Ints, covered_ms: Ints, expected_ms: Ints) -> Metrics:
-    """Return an enterprise's unexplained differences in one hour: by carrier the sum over its nodes that are known.
-
-    All arrays are of shape (meters,).
-    """
-    found: Metrics = {}
-    for node in nodes:
-        (value,) = unexplained(node, amount[None], covered_ms[None], expected_ms[None])
-        before = found.get(node.metric)
-        found[node.metric] = value if before is None else before + (value or 0)
-    return found
