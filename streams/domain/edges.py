@@ -85,11 +85,14 @@ def _first_and_last(rows: Rows, meters: int) -> tuple[Ints, Ints]:
     return first, last
 
 
-def around(work: Work, table: MeterTable, start_ms: int) -> Rows:
-    """Return the rows outside the hour at `start_ms` that `metering.measure` needs beside the hour's own."""
+def around(work: Work, table: MeterTable, start_ms: int, registers: Rows | None = None) -> Rows:
+    """Return the rows outside the hour at `start_ms` that `metering.measure` needs beside the hour's own.
+
+    `registers` are those of `around_registers` where they are known already.
+    """
     parts: list[Rows] = []
     if table.any_register:
-        parts.append(around_registers(work, table, start_ms))
+        parts.append(around_registers(work, table, start_ms) if registers is None else registers)
     for hours, sign in ((table.hours_before, -1), (table.hours_after, 1)):
         for distance in range(1, hours + 1):
             hour = work.hour(start_ms + sign * distance * HOUR_MS)

@@ -13,7 +13,7 @@ from streams.domain import edges, vicinity
 from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import in_order
-from streams.domain.work import Work
+from streams.domain.work import Looked, Work
 
 
 def hours_reached(
@@ -52,7 +52,9 @@ def _without_odd(
     """Return the registers that are odd neither before nor after, and the hours in which the others' spans differ."""
     start_ms = after.start_ms
     outside = edges.around_registers(work, table, start_ms)
-    odd = vicinity.odd(work, table, in_order(join([_own(table, after), outside])))
+    now_odd = vicinity.odd(work, table, in_order(join([_own(table, after), outside])))
+    work.put_looked(Looked(start_ms, outside, now_odd))
+    odd = now_odd.copy()
     if table.any_limited or not only_more:
         rows = in_order(join([_own(table, before), outside]))
         odd |= vicinity.odd(work, table, rows, by_limits_only=only_more)

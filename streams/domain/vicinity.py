@@ -6,7 +6,6 @@ readings, however long, is known by its ends.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from streams.domain.hour import NO_ROWS, Ints, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import in_order, register_spans, usable
 from streams.domain.register import MINUTE_MS
-from streams.domain.work import Work
+from streams.domain.work import Stretch, Work
 
 # A reading's validity depends on three others on each side at the most, each of which may have zeros around it.
 _CHANGES = 10
@@ -26,21 +25,13 @@ _ENDS = 3
 _NEARLY = 1 - 1e-9
 
 
-class Stretch(NamedTuple):
-    """Hours [epoch ms] from `low` to `high` in which every valid reading of a register is `value` at `scale`."""
-
-    low: int
-    high: int
-    value: int
-    scale: int
-
-
 def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, set[int]]:
     """Return the rows that `metering.measure` takes for an hour, and the places of its odd registers."""
     hour = work.hour(start_ms)
     own = NO_ROWS if hour is None else placed(table, hour).rows
-    rows = in_order(join([own, around(work, table, start_ms)]))
-    places = odd(work, table, rows)
+    looked = work.looked_at(start_ms)
+    rows = in_order(join([own, around(work, table, start_ms, None if looked is None else looked.around)]))
+    places = odd(work, table, rows) if looked is None else looked.odd
     if not places:
         return rows, places
     near = [readings(work, table, start_ms, place, own.take(own.meter == place)) for place in places]

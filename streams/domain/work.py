@@ -24,7 +24,7 @@ from schemas.windows import HOUR_MS, Window, children_of, window
 from streams.domain.block import Block, pack_block, unpack_block
 from streams.domain.calendar import copy_document, empty_document
 from streams.domain.flaw import Flaw
-from streams.domain.hour import Hour
+from streams.domain.hour import Hour, Rows
 from streams.domain.packing import pack, unpack
 from streams.domain.state import (
     ALARM,
@@ -81,6 +81,23 @@ class Cache:
             self._objects.popitem(last=False)
 
 
+class Stretch(NamedTuple):
+    """Hours [epoch ms] from `low` to `high` in which every valid reading of a register is `value` at `scale`."""
+
+    low: int
+    high: int
+    value: int
+    scale: int
+
+
+class Looked(NamedTuple):
+    """What was seen on looking at an hour's registers: the rows around it, and the places of those that are odd."""
+
+    start_ms: int
+    around: Rows
+    odd: set[int]
+
+
 class Work:
     """The state of one enterprise as this step sees it, and what the step changes in it."""
 
@@ -99,6 +116,7 @@ class Work:
         self._durable: dict[bytes, bytes | None] = {}
         self._places: dict[str, set[bytes]] = {}  # by meter
         self._starts: dict[tuple[str, str], list[str]] = {}
+        self._looked: Looked | None = None
 
     def as_it_is(self) -> "Work":
         """Return the state as it is now, for comparing; what is put here later does not show there."""
@@ -126,6 +144,7 @@ class Work:
 
     def put_hour(self, hour: Hour, before: Hour | None) -> None:
         """Set an hour; `before` is what it was."""
+        self._looked = None
         text = hour_text(hour.start_ms)
         key = self._hour_prefix + text.encode()
         self._objects[key] = self._hours[key] = hour
@@ -164,15 +183,23 @@ class Work:
         prefix = state_key(self.enterprise, PLACE, meter, "")
         return self._nearest(prefix, start_ms, self._places.get(meter, ()), after=after)
 
-    def stretch(self, meter: str) -> Any:
+    def looked_at(self, start_ms: int) -> Looked | None:
+        """Return what was seen of an hour's registers, None unless it was the last thing done with any hour."""
+        return self._looked if self._looked is not None and self._looked.start_ms == start_ms else None
+
+    def put_looked(self, looked: Looked) -> None:
+        """Remember what was seen of an hour's registers; it is forgotten as soon as an hour is put."""
+        self._looked = looked
+
+    def stretch(self, meter: str) -> Stretch | None:
         """Return what was last found of where a register stood still, None where nothing was or it may be otherwise."""
         return self._stretches().get(meter)
 
-    def put_stretch(self, meter: str, found: Any) -> None:
+    def put_stretch(self, meter: str, found: Stretch) -> None:
         """Remember where a register stood still; it is forgotten as soon as anything of these hours changes."""
         self._objects[self._stretch_key] = {**self._stretches(), meter: found}
 
-    def _stretches(self) -> dict[str, Any]:
+    def _stretches(self) -> dict[str, Stretch]:
         if self._stretch_key in self._objects:
             return self._objects[self._stretch_key]
         return self._cache.get(self._stretch_key) or {}
