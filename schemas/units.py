@@ -1,7 +1,8 @@
 """Units: what a quantity is counted in, and the exact factor from one unit to another.
 
-Unit texts are pint's, with `kgce`, `tce`, `kgCO2` and `tCO2` added and `m2`, `m3` read as powers. Coal equivalent and
-carbon dioxide are dimensions of their own: how many kgce a kWh is worth is a released coefficient, no unit conversion.
+Unit texts are pint's, with `kgce`, `tce`, `kgCO2`, `tCO2`, `CNY`, `wan_yuan` (万元) and `person` added and `m2`, `m3`
+read as powers. Coal equivalent, carbon dioxide, money and people are dimensions of their own: how many kgce a kWh is
+worth is a released coefficient, no unit conversion.
 """
 
 import re
@@ -36,6 +37,9 @@ def _registry() -> Any:
     registry.define("tce = 1000 * kgce")
     registry.define("kgCO2 = [carbon_dioxide]")
     registry.define("tCO2 = 1000 * kgCO2")
+    registry.define("CNY = [currency] = yuan")
+    registry.define("wan_yuan = 10000 * CNY")
+    registry.define("person = [people]")
     return registry
 
 
@@ -69,6 +73,8 @@ def conversion(from_unit: str, to_unit: str, *, per: str | None = None) -> Fract
     `conversion("MJ", "kWh")` is 5/18, `conversion("kgce", "tce/t", per="kg")` is 1. Raises UnitError when a unit is not
     known or when the dimensions differ.
     """
+    if from_unit == to_unit and per is None:
+        return Fraction(1)
     with _ONE_AT_A_TIME:
         source = _parse(from_unit) if per is None else _parse(from_unit) / _parse(per)
         target = _parse(to_unit)

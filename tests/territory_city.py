@@ -9,7 +9,7 @@ from schemas.documents import Document, parse_document
 from schemas.messages import CalendarDocument, Own, encode
 from schemas.windows import CHILD_KIND, Window, WindowKind, child_index, window, window_at
 from streams.domain.calendar import empty_document, latest_known, set_child, totals
-from streams.domain.indicator import own_values
+from streams.domain.own import Formulas, own_values
 from streams.domain.registry import Snapshot
 from tests.registry_writing import Raw
 from tests.registry_writing import documents as documents_of_text
@@ -122,7 +122,7 @@ def enterprise_documents(
                 continue
             document.input, document.registry = [(0, step)], 1
             document.touched.sort()
-            for own, _, values in own_values(document, reported, ()):
+            for own, _, values in own_values(document, reported, Formulas(), lambda _: None, lambda _: True):
                 document.own[own.name] = Own(status, values)
             if above is not None:
                 parent = opened(window_at(each.start_ms, above))

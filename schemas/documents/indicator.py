@@ -8,8 +8,9 @@ from typing import Annotated, Literal, NamedTuple, Self, get_args
 from pydantic import AfterValidator, Field, model_validator
 
 from schemas.documents.envelope import Envelope, Strict
-from schemas.documents.fields import DecimalText, EntityText, Id, Text, Unit, fault
+from schemas.documents.fields import DecimalText, EntityText, Id, Text, fault
 from schemas.documents.metric import MetricText
+from schemas.documents.reported import ShownUnit
 from schemas.ids import IdError, check_id, split_meter_id
 from schemas.windows import WINDOW_KINDS, WindowKind
 
@@ -20,24 +21,51 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 Direction = Literal["gt", "ge", "lt", "le"]
 
 
-class IndicatorSpec(Strict):
-    """A total is one metric, an intensity the quotient of two; `unit` is what the result is shown in."""
+IndicatorType = Literal["total", "intensity", "share", "average", "cumulative", "growth"]
+_QUOTIENT = ("numerator", "denominator")
+# The sets of fields, of which an indicator of each type has one.
+_FORMS: dict[IndicatorType, tuple[tuple[str, ...], ...]] = {
+    "total": (("total",),),
+    "intensity": (_QUOTIENT,),
+    "share": (_QUOTIENT,),
+    "average": (("total", "over"),),
+    "cumulative": (("total",), _QUOTIENT),
+    "growth": (("total",), ("indicator",)),
+}
+_FIELDS = ("total", *_QUOTIENT, "over", "indicator")
 
-    type: Literal["total", "intensity"]
+
+class IndicatorSpec(Strict):
+    """The formula of an indicator; `unit` is what the result is shown in.
+
+    `total`: one metric. `intensity`: the quotient of two. `share`: the same of two that measure the same, such as %.
+    `average`: the mean of a metric's hours in a day, days in a month, or months in a quarter or year, as `over` says.
+    `cumulative`: a total, or a quotient of totals, from 1 January to the window's end (年累计); months, quarters and
+    years have it. `growth`: by how much a metric or another indicator is above that of the same window of the year
+    before (同比); months, quarters and years have it once they have ended.
+    """
+
+    type: IndicatorType
     total: MetricText | None = None
     numerator: MetricText | None = None
     denominator: MetricText | None = None
-    unit: Unit
+    over: Literal["hour", "day", "month"] | None = None
+    indicator: Id | None = None
+    unit: ShownUnit
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
-        wanted = {"total"} if self.type == "total" else {"numerator", "denominator"}
-        for name in ("total", "numerator", "denominator"):
-            given = getattr(self, name) is not None
-            if given and name not in wanted:
-                raise fault("unknown_field", f"an indicator of type {self.type} has no {name}")
-            if not given and name in wanted:
+        forms = _FORMS[self.type]
+        given = {name for name in _FIELDS if getattr(self, name) is not None}
+        known = {name for form in forms for name in form}
+        for name in sorted(given - known):
+            raise fault("unknown_field", f"an indicator of type {self.type} has no {name}")
+        form = next((each for each in forms if given.intersection(each)), forms[0])
+        for name in form:
+            if name not in given:
                 raise fault("missing", f"an indicator of type {self.type} needs {name}")
+        if given != set(form):
+            raise fault("unknown_field", f"write {' and '.join(form)} or {' and '.join(forms[-1])}, not both")
         return self
 
 

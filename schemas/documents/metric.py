@@ -1,4 +1,4 @@
-"""A metric names an additive number of an entity: a quantity, energy, carbon dioxide, time or output."""
+"""A metric names a number of an entity: a quantity, energy, carbon dioxide, time, output, or what was reported."""
 
 import re
 from collections.abc import Mapping
@@ -28,11 +28,12 @@ _AVERAGE = re.compile(rf"(avg|rate)\.({ID_TEXT})")
 _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
+_REPORTED = re.compile(rf"reported\.({ID_TEXT})")
 FORMS = (
     f"qty.CARRIER, qty.CARRIER.({'|'.join(QUANTITY_PARTS)}), unexplained.CARRIER, energy.cv, energy.eq, "
     "energy.cv.estimated, energy.(cv|eq).(feedstock|renewable|green|controlled), co2.fuel, co2.process, co2.power, "
     "co2.heat, co2.total, co2.green, co2.controlled, time.expected.CARRIER, time.measured.CARRIER, "
-    "time.estimated.CARRIER, output.PRODUCT; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
+    "time.estimated.CARRIER, output.PRODUCT, reported.ITEM; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
     "integral.CARRIER, integral.CARRIER.estimated"
 )
 
@@ -42,7 +43,7 @@ class MetricError(ValueError):
 
 
 class Metric(NamedTuple):
-    """A metric with what it depends on: the carrier or the product in its name, if any, or else its fixed unit.
+    """A metric with what it depends on: the carrier, product or reported item in its name, or its unit.
 
     `by_time` is what the unit of the carrier is taken by: `/h` of a rate, `*s` of an integral over time, else nothing.
     """
@@ -52,6 +53,7 @@ class Metric(NamedTuple):
     product: str | None
     fixed_unit: str | None
     by_time: str = ""
+    item: str | None = None
 
     def unit(self, carriers: Mapping[str, str], products: Mapping[str, str]) -> str | None:
         """Return the metric's unit, given those of carriers and products by id; None when its own is not there."""
@@ -79,6 +81,8 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, None, None, "dimensionless")
     if found := _OUTPUT.fullmatch(text):
         return Metric(text, None, found[1], None)
+    if found := _REPORTED.fullmatch(text):
+        return Metric(text, None, None, None, found[1])
     if text.startswith("ind."):
         raise MetricError(f"{text!r} is an indicator, not an additive metric: name it as indicator: {text[4:]}")
     raise MetricError(f"{text!r} is no metric: the forms are {FORMS}")

@@ -13,6 +13,7 @@ from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule
 from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
+from schemas.documents.reported import ReportedItem
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
 from schemas.documents.validation import Validation
@@ -33,6 +34,7 @@ Document = (
     | Measurement
     | Certificate
     | Product
+    | ReportedItem
     | Indicator
     | Limit
     | Rule
@@ -59,6 +61,7 @@ KINDS: dict[str, type[Document]] = {
     "measurement": Measurement,
     "certificate": Certificate,
     "product": Product,
+    "reported": ReportedItem,
     "indicator": Indicator,
     "limit": Limit,
     "rule": Rule,

@@ -44,6 +44,7 @@ INDICATOR = ("indicator", "numerator", "numerator_value", "denominator", "denomi
 REPORTED = ("metric", "period", "value", "unit", "rev", "reporter", "received")
 MEMBERS = ("entity", "metric", "window", "value")
 SUMS = "SHA256SUMS"
+_REPORTED = ("output.", "reported.")
 
 
 def write_evidence(folder: Path, snapshot: Snapshot, explanation: Explanation) -> list[str]:
@@ -83,8 +84,8 @@ class _Writing:
         if facts is None:
             self._members(needed)
         else:
-            self._hours(facts, [each for each in needed if not each.startswith("output.")])
-            self._reported(facts, [each for each in needed if each.startswith("output.")])
+            self._hours(facts, [each for each in needed if not each.startswith(_REPORTED)])
+            self._reported(facts, [each for each in needed if each.startswith(_REPORTED)])
         self._use(*entity.split("/", 1))
         self._registry()
         (self._folder / "explanation.json").write_text(
@@ -110,10 +111,15 @@ class _Writing:
         question, documents = self._explanation.question, self._explanation.documents
         view = self._snapshot.indicators[metric[4:]]
         self._use("indicator", view.id)
-        parts = [each for each in (view.numerator, view.denominator) if each is not None]
+        if view.numerator.startswith("ind."):
+            self._use("indicator", view.numerator[4:])
+        parts = [
+            each for each in (view.numerator, view.denominator) if each is not None and not each.startswith("ind.")
+        ]
         values = [_decimal(documents.fold(question.entity, each, question.window).value) for each in parts]
         row = (
-            view.id, view.numerator, values[0], view.denominator or "", values[1] if len(values) > 1 else "",
+            view.id, view.numerator, values[0] if values else "", view.denominator or "",
+            values[1] if len(values) > 1 else "",
             view.factor, _decimal(self._explanation.replay.value),
         )  # fmt: skip
         self._table("indicator.csv", INDICATOR, [row])
@@ -221,7 +227,8 @@ class _Writing:
             and window(period).end_ms <= each.end_ms
         ]  # fmt: skip
         for metric in needed:
-            self._use("product", metric.removeprefix("output."))
+            kind, _, id_ = metric.partition(".")
+            self._use("product" if kind == "output" else kind, id_)
         if needed:
             self._table("reported.csv", REPORTED, rows)
 

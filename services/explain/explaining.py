@@ -9,10 +9,12 @@ from schemas.windows import HOUR_MS, Window, children_of, window
 from services.explain import wording
 from services.explain.facts import Documents, EnterpriseFacts, HourFacts
 from services.explain.tree import Node, text
+from streams.domain.across import GROWTH, ORDER, year_before
 from streams.domain.comparison import Said
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of
 from streams.domain.looking import part_of as children_in
+from streams.domain.own import AVERAGE
 from streams.domain.products import EQ, Product, part_of, products, source_of
 from streams.domain.registry import IndicatorView, MeterView, Snapshot
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
@@ -51,7 +53,7 @@ class Explainer:
             found.notes += [wording.VARIANTS[each] for each in variants_of(said.value or 0)]
         elif metric.startswith("ind."):
             self._indicator(found, self.snapshot.indicators[metric[4:]], name)
-        elif metric.startswith("output."):
+        elif metric.startswith(("output.", "reported.")):
             self._output(found, metric, each)
         elif is_average(metric):
             self._average(found, metric, name)
@@ -75,7 +77,7 @@ class Explainer:
 
     def _coverage(self, metric: str, name: str) -> str:
         """Return how much of a window is known, by the times of the carriers that a metric is made of."""
-        if metric.startswith(("time.", "output.")):
+        if metric.startswith(("time.", "output.", "reported.")):
             return ""
         sums = self._times(metric, name)
         expected, measured, estimated = sums
@@ -198,6 +200,9 @@ class Explainer:
 
     def _indicator(self, found: Node, indicator: IndicatorView, name: str) -> None:
         """Put below an indicator its numerator and denominator, and the quotient before rounding."""
+        if indicator.type in (*ORDER, AVERAGE):
+            self._windows_of(found, indicator, window(name))
+            return
         top = self.documents.fold(self.entity, indicator.numerator, name).value
         bottom = None
         if indicator.denominator is not None:
@@ -218,6 +223,43 @@ class Explainer:
         found.children.append(self.node(indicator.numerator, name))
         if indicator.denominator is not None:
             found.children.append(self.node(indicator.denominator, name))
+
+    def _windows_of(self, found: Node, indicator: IndicatorView, each: Window) -> None:
+        """Put below an indicator that several windows go into what each of them has."""
+        metrics = [indicator.numerator, *([indicator.denominator] if indicator.denominator is not None else [])]
+        if indicator.type == GROWTH:
+            formula = f"({metrics[0]} / that of the year before 上年同期 - 1) × {indicator.factor}"
+            windows = [window(year_before(each.name)), each]
+        elif indicator.type == AVERAGE:
+            formula = (
+                f"the mean of {metrics[0]} over whole {wording.WINDOWS[indicator.over or 'day']} × {indicator.factor}"
+            )
+            windows = self._kids(each)
+        else:
+            formula = f"{' / '.join(metrics)} since 1 January 年累计 × {indicator.factor}"
+            windows = [kid for kid in children_of(each.name[:4]) if kid.start_ms < each.end_ms]
+        found.notes.append(f"{indicator.id} = {formula} [{indicator.unit}]")
+        if found.value is None:
+            found.notes.append(
+                "a window has no value, has not ended, is not above zero, or is in other prices "
+                "某一周期无值、未结束、不大于零或价格基期不同"
+            )
+        for metric in metrics:
+            unit = self.snapshot.unit_of(metric)
+            found.children += [
+                Node(
+                    f"{metric} {kid.name}",
+                    wording.number(self.documents.fold(self.entity, metric, kid.name).value),
+                    unit,
+                )
+                for kid in windows
+            ]
+
+    def _kids(self, each: Window) -> Sequence[Window]:
+        document = self.documents.document(self.entity, home_of(each))
+        if document is None or each.kind == "hour":
+            return ()
+        return children_of(document.period)[part_of(document, each)]
 
 
 class EnterpriseExplainer(Explainer):

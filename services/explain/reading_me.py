@@ -82,7 +82,7 @@ def _sum(needed: list[str], folder: Path, metric: str) -> str:
             f"less that of `{needed[1]}`, divided by that of `{needed[2]}`{factor}, rounded half-even to six decimals. "
             "It exists where enough was measured: see `validity` in registry.yaml, else HJ 75-2017."
         )
-    if needed[0].startswith("output."):
+    if needed[0].startswith(("output.", "reported.")):
         return (
             "The number is the reported value of this window in reported.csv, else the sum of those of all its parts."
         )

@@ -63,6 +63,7 @@ METRICS = {
     "integral": "integral over time 时间积分",
     "time": "metered time 计量时间",
     "output": "output 产量",
+    "reported": "reported value 填报值",
     "ind": "indicator 指标",
 }
 _PLACES = 30

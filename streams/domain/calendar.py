@@ -88,10 +88,10 @@ def settle_children(document: CalendarDocument, now_ms: int, graces: Graces) -> 
 def additive(metric: str) -> bool:
     """Tell whether a window's value of a metric is the sum of what its children have, whatever is missing.
 
-    Not so for indicators, averages, marks of variants, what is under control (totals less their parts), and for
-    outputs, where a part of the children says nothing about the whole.
+    Not so for indicators, averages, marks of variants, what is under control (totals less their parts), and for what is
+    reported, where a part of the children says nothing about the whole.
     """
-    return not metric.startswith(("ind.", "output.", "variant.", "avg.", "rate.")) and not metric.endswith(
+    return not metric.startswith(("ind.", "output.", "reported.", "variant.", "avg.", "rate.")) and not metric.endswith(
         ".controlled"
     )
 

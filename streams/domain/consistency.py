@@ -25,7 +25,6 @@ from schemas.documents import (
     Measurement,
     Meter,
     Park,
-    Product,
     Release,
     Route,
     Rule,
@@ -38,7 +37,6 @@ from schemas.documents import (
 )
 from schemas.ids import parse_entity
 from schemas.units import UnitError, conversion
-from streams.domain.resolving import unit_of
 
 Documents = Mapping[DocumentKey, Document]
 
@@ -82,6 +80,7 @@ def references(document: Document) -> Iterator[Reference]:
             found = parse_metric(text)
             yield from always(path, "carrier", found.carrier)
             yield from always(path, "product", found.product)
+            yield from always(path, "reported", found.item)
 
     def select(found: Select | Scope | None) -> Iterator[Reference]:
         if found is not None:
@@ -133,6 +132,7 @@ def references(document: Document) -> Iterator[Reference]:
         yield from metric("spec.total", document.spec.total)
         yield from metric("spec.numerator", document.spec.numerator)
         yield from metric("spec.denominator", document.spec.denominator)
+        yield from always("spec.indicator", "indicator", document.spec.indicator)
     elif isinstance(document, Limit):
         yield from always("spec.indicator", "indicator", document.spec.indicator)
         yield from select(document.spec.select)
@@ -201,24 +201,6 @@ def check_dated(document: Document) -> Iterator[Problem]:
         if first > document.valid_from:
             message = f"no multiplier holds from {document.valid_from} to {first}: begin the list on valid_from"
             yield Problem(document.key, None, "spec.multiplier.0.from", "gap", message)
-
-
-def check_indicator(indicator: Indicator, documents: Documents) -> Iterator[Problem]:
-    """Yield a problem when the unit of an indicator does not come out of its metrics."""
-    spec = indicator.spec
-    units: dict[str, str] = {}
-    for reference in references(indicator):
-        other = documents.get(reference.key)
-        if not isinstance(other, Carrier | Product):
-            return
-        units[str(reference.key)] = other.spec.unit
-    numerator = unit_of(spec.total or spec.numerator or "", units)
-    per = None if spec.denominator is None else unit_of(spec.denominator, units)
-    try:
-        conversion(numerator, spec.unit, per=per)
-    except UnitError as error:
-        other = next((reference.key for reference in references(indicator)), None)
-        yield Problem(indicator.key, other, "spec.unit", "unit_mismatch", str(error))
 
 
 def check_loops(documents: Documents) -> Iterator[Problem]:
@@ -320,5 +302,3 @@ def check_document(document: Document, documents: Documents, unreadable: frozens
     """Yield every problem of one document within a set."""
     yield from check_references(document, documents, unreadable)
     yield from check_dated(document)
-    if isinstance(document, Indicator):
-        yield from check_indicator(document, documents)

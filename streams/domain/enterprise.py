@@ -4,7 +4,7 @@ It is the one computation behind every number of an enterprise: the live worker 
 readings in any order, any batches and with any repeats end in the same state.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -14,16 +14,18 @@ from schemas.messages import CalendarDocument, Own, Reported, encode
 from schemas.windows import HOUR_MS, Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain import vicinity
 from streams.domain.account import Metrics, quantities_of_carriers
+from streams.domain.across import resting_on
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
 from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour, Rows, merge
-from streams.domain.indicator import hour_values, own_values
+from streams.domain.indicator import hour_values
 from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
+from streams.domain.own import own_values
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
 from streams.domain.reading_checks import rivals
@@ -129,13 +131,27 @@ class EnterpriseFold:
         )
         validating.days(self._judged, [day for day, moved in self._judged.items() if moved])
         years: dict[str, list[str]] = {name: [] for name in self._visits if len(name) == 4}
-        for month, changed in sorted(months.items()):
-            if self._parent(window(month), changed):
+        judged: list[str] = []
+        for month, changed in _in_order(months):
+            moved = self._parent(window(month), changed)
+            if moved:
                 years.setdefault(month[:4], []).append(month)
-        validating.months(months)
-        for year, changed in sorted(years.items()):
+            if moved or changed:
+                self._pass_on(month, months)
+            judged.append(month)
+        validating.months(judged)
+        for year, changed in _in_order(years):
             self._parent(window(year), changed)
+            self._pass_on(year, years)
         self._watch()
+
+    def _pass_on(self, period: str, todo: dict[str, list[str]]) -> None:
+        """Have the later documents computed again whose values across windows rest on this one."""
+        if not self.plan.formulas.across:
+            return
+        for later in resting_on(period):
+            if self.work.document(later) is not None:
+                todo.setdefault(later, [])
 
     def _put_hour(self, start_ms: int, meters: tuple[str, ...], scales: tuple[int, ...], rows: Rows) -> None:
         before = self.work.hour(start_ms)
@@ -239,7 +255,7 @@ class EnterpriseFold:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
             metrics.update(self.table.nodes.of_enterprise(measured.amount, covered_ms, expected_ms))
-        metrics.update(hour_values(self.plan.indicators, metrics))
+        metrics.update(hour_values(self.plan.formulas.simple, metrics))
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
 
@@ -284,7 +300,8 @@ class EnterpriseFold:
         reports = self.work.reports()
         values = {key: report.micro for key, report in reports.items()} if reports else {}
         changed = False
-        for each, part, found in own_values(document, values, self.plan.indicators, self.plan.certified):
+        formulas, certified = self.plan.formulas, self.plan.certified
+        for each, part, found in own_values(document, values, formulas, self.work.document, self._over, certified):
             own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
             before = document.own.get(each.name)
             if before is not None:
@@ -295,6 +312,9 @@ class EnterpriseFold:
                 self._changed[each.name] = None
                 changed = True
         return changed
+
+    def _over(self, each: Window) -> bool:
+        return each.end_ms <= self.time.now_ms
 
     def _put(self, was: CalendarDocument | None, document: CalendarDocument) -> None:
         document.touched.sort()
@@ -348,6 +368,13 @@ class EnterpriseFold:
 def _edges(period: str) -> tuple[int, int]:
     each = window(period)
     return each.start_ms, each.end_ms
+
+
+def _in_order(todo: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what there is to do in order of time, while later things may be added; what is done is taken out."""
+    while todo:
+        name = min(todo)
+        yield name, todo.pop(name)
 
 
 def _rank(report: Reported) -> tuple[int, int, int]:

@@ -204,6 +204,8 @@ class PartitionFold:
             if again is not None:
                 fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.tick_ms, cursor.known_ms), made_from)
                 fold.recompute(again.days)
+                if again.last:
+                    fold.visit(_without_days(work.documents_stored()))
                 fold.finish()
                 if again.last:
                     fold.withdraw_unwatched()
@@ -222,6 +224,13 @@ class PartitionFold:
         head = work.get(key)
         if head is None or (again is not None and again.last and head != plan.digest.encode()):
             work.put(key, plan.digest.encode())
+
+
+def _without_days(periods: Iterable[str]) -> Iterable[str]:
+    """Return the months and years of which no day is known, but only what was reported."""
+    every = set(periods)
+    days = {name for name in every if len(name) == len("2026-11-21")}
+    return every - days - {name[:7] for name in days} - {name[:4] for name in days}
 
 
 def _pieces(batches: Sequence[Readable], cuts: Sequence[int], before_ms: int, now_ms: int) -> list[Piece]:

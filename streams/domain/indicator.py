@@ -1,22 +1,17 @@
-"""An indicator (指标) is a named formula over an entity's windows: a total of one metric, an intensity of two.
+"""An indicator (指标) is a named formula over an entity's windows: total, intensity, share, average and more.
 
-An intensity exists only for a window whose denominator is reported or metered; it is never prorated.
+A quotient exists only for a window whose denominator is reported or metered; it is never prorated. What takes values of
+other windows too is computed in `across`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
 
 from schemas.decimals import MICRO, divide_half_even
 from schemas.messages import CalendarDocument
-from schemas.windows import Window
 from streams.domain.account import Metrics
-from streams.domain.calendar import additive, total, whole, windows_in
+from streams.domain.calendar import PROVISIONAL, additive, total
 from streams.domain.registry import IndicatorView
-from streams.domain.tagging import CONTROLLED, controlled
-from streams.domain.valuation import joined_marks
-
-NOTHING: Mapping[tuple[str, str], int] = MappingProxyType({})
+from streams.domain.tagging import CONTROLLED
 
 
 def indicator_value(indicator: IndicatorView, metrics: Metrics) -> int | None:
@@ -39,49 +34,36 @@ def indicator_value(indicator: IndicatorView, metrics: Metrics) -> int | None:
     return divide_half_even(number, divisor) if divisor > 0 else divide_half_even(-number, -divisor)
 
 
-def own_values(
-    document: CalendarDocument,
-    reported: Mapping[tuple[str, str], int],
-    indicators: Iterable[IndicatorView],
-    certified: Mapping[tuple[str, str], int] = NOTHING,
-) -> Iterator[tuple[Window, slice, dict[str, int | None]]]:
-    """Yield each window that a document speaks for, its children, and what no sum of them gives: outputs, indicators.
+def average_value(indicator: IndicatorView, document: CalendarDocument, part: slice) -> int | None:
+    """Return the mean of a metric over some children of a document, at 1e-6 of the indicator's unit.
 
-    `reported` are values [1e-6] by (metric, window name). An output is the one reported for the window itself, else
-    the sum of its children when every child has one. `certified`, by the same, adds to what the children have.
+    What is metered counts from the children that have settled and of which nothing is missing; what is reported must
+    have a value for each. None without any, and where the children are not what the average is over.
     """
-    outputs = {name for name in document.metrics if name.startswith("output.")} | {metric for metric, _ in reported}
-    tagged = any(name.endswith((".feedstock", ".renewable", ".green")) for name in document.metrics)
-    marks = [name for name in document.metrics if name.startswith("variant.")]
-    for own, part in windows_in(document):
-        values: dict[str, int | None] = {}
-        for metric in sorted(outputs):
-            value = reported.get((metric, own.name))
-            if value is None and metric in document.metrics:
-                value = whole(document.metrics[metric][part])
-            if value is not None:
-                values[metric] = value
-        for metric in sorted({name for name, _ in certified}):
-            mine = certified.get((metric, own.name))
-            if mine is not None:
-                values[metric] = mine + (total(document.metrics.get(metric, [])[part]) or 0)
-        if tagged or values:
-            values.update(controlled(partial(window_value, document, part, values)))
-        for mark in marks:
-            value = joined_marks(document.metrics[mark][part])
-            if value is not None:
-                values[mark] = value
-        for indicator in indicators:
-            wanted = (indicator.numerator, indicator.denominator)
-            if indicator.denominator is not None and not (
-                indicator.denominator in values or indicator.denominator in document.metrics
-            ):
-                continue
-            metrics = {name: window_value(document, part, values, name) for name in wanted if name is not None}
-            value = indicator_value(indicator, metrics)
-            if value is not None or indicator.denominator in values:
-                values["ind." + indicator.id] = value
-        yield own, part, values
+    column = document.metrics.get(indicator.numerator)
+    if column is None or document.of != indicator.over:
+        return None
+    if additive(indicator.numerator):
+        whole_ones = [at for at in range(part.start, part.stop) if _is_whole(document, indicator.numerator, at)]
+        values = [column[at] for at in whole_ones if column[at] is not None]
+    else:
+        values = column[part]
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    factor = indicator.factor
+    return divide_half_even(sum(known) * factor.numerator, len(known) * factor.denominator)
+
+
+def _is_whole(document: CalendarDocument, metric: str, at: int) -> bool:
+    if document.status[at] in (None, PROVISIONAL):
+        return False
+    carrier = metric.removeprefix("qty.").removesuffix(".estimated") if metric.startswith("qty.") else None
+    missing = 0
+    for name, values in document.metrics.items():
+        if name.startswith("time.") and (carrier is None or name.endswith("." + carrier)):
+            missing += (values[at] or 0) * (1 if name.startswith("time.expected.") else -1)
+    return missing <= 0
 
 
 def hour_values(indicators: Iterable[IndicatorView], metrics: Metrics) -> Metrics:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from streams.domain.checks import Checks
 from streams.domain.meter_table import MeterTable
-from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.own import Formulas
+from streams.domain.registry import Snapshot
 from streams.domain.tagging import certified
 from streams.domain.valuation import Valuations
 from streams.domain.watching import Watcher, watchers
@@ -24,7 +25,7 @@ class Plan:
     table: MeterTable
     valuations: Valuations
     certified: Mapping[tuple[str, str], int]
-    indicators: tuple[IndicatorView, ...]
+    formulas: Formulas
     watchers: tuple[Watcher, ...]
 
 
@@ -34,6 +35,7 @@ class Plans:
     def __init__(self, snapshot: Snapshot, *, watch: bool = True) -> None:
         self.snapshot = snapshot
         self._plans: dict[str, Plan | None] = {}
+        self._formulas = Formulas.of(snapshot)
         self._watchers = watchers(snapshot, ("enterprise", "meter")) if watch else ()
 
     def of(self, enterprise: str) -> Plan | None:
@@ -63,6 +65,6 @@ class Plans:
             MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects)),
             valuations := self.snapshot.valuations_of(enterprise),
             certified(self.snapshot.certificates.get(enterprise, ()), self.snapshot.carriers, valuations),
-            tuple(each for _, each in sorted(self.snapshot.indicators.items())),
+            self._formulas,
             mine,
         )

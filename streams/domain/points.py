@@ -16,7 +16,8 @@ from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
 from streams.domain.calendar import PROVISIONAL, REVISED, additive, quarters_of, total, whole
 
 _EXPECTED, _MEASURED, _ESTIMATED = "time.expected.", "time.measured.", "time.estimated."
-_OUTPUT, _INDICATOR, _TIME = "output.", "ind.", "time."
+_REPORTED = ("output.", "reported.")
+_INDICATOR, _TIME = "ind.", "time."
 
 # Shares where nothing was expected: written, so that they replace earlier ones, and read as unknown (their sum is 0).
 _NOTHING_EXPECTED = (0.0, 0.0, 0.0)
@@ -66,15 +67,15 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     numbers = {carrier: number for number, carrier in enumerate(carriers, 1)}
 
     def group_of(name: str) -> int:
-        if name.startswith((_TIME, _OUTPUT)):
+        if name.startswith((_TIME, *_REPORTED)):
             return -1
         carrier = carrier_in(name)
         return 0 if carrier is None else numbers.get(carrier, -1)
 
     return _Plan(
-        tuple((at[name], name, group_of(name), name.startswith(_OUTPUT)) for name in names),
+        tuple((at[name], name, group_of(name), name.startswith(_REPORTED)) for name in names),
         (group(carriers), *(group([carrier]) for carrier in carriers)),
-        tuple(whole if name.startswith(_OUTPUT) else total if additive(name) else _no_sum for name in names),
+        tuple(whole if name.startswith(_REPORTED) else total if additive(name) else _no_sum for name in names),
     )
 
 
@@ -187,7 +188,7 @@ def _own_points(
     standing = _standing([own.status])
     found: list[Point] = []
     for name, micro in own.values.items():
-        measured, estimated, missing = _NO_SHARES if name.startswith(_OUTPUT) else shares
+        measured, estimated, missing = _NO_SHARES if name.startswith(_REPORTED) else shares
         value, present = (None, 0.0) if micro is None else (micro / MICRO, 1.0)
         fields = (value, present, measured, estimated, missing, *standing)
         found.append(Point(of.kind, (document.entity, name), of.start_ms, fields))

@@ -12,6 +12,7 @@ from schemas.documents import (
     Document,
     DocumentKey,
     Exchange,
+    Indicator,
     Meter,
     Release,
     Validation,
@@ -29,6 +30,7 @@ from streams.domain.consistency import (
     check_releases,
     references,
 )
+from streams.domain.formula_consistency import check_indicator
 from streams.domain.meter_consistency import check_exchange, check_exchanges, check_meter
 from streams.domain.releasing import check_forced, filled_in
 from streams.domain.validation_consistency import check_capacity, check_validation
@@ -140,6 +142,8 @@ def _problems(
                 yield from check_exchange(document, after)
             elif isinstance(document, Validation):
                 yield from check_validation(document, after)
+            elif isinstance(document, Indicator):
+                yield from check_indicator(document, after)
     for key, document in touched.items():
         if key in before:
             yield from check_change(before[key], document)

@@ -30,6 +30,7 @@ from schemas.documents import (
     Product,
     Province,
     Release,
+    ReportedItem,
     Rule,
     Settings,
     Source,
@@ -44,6 +45,7 @@ from streams.domain.resolving import (
     certificate_view,
     enterprise_view,
     indicator_view,
+    item_view,
     key_view,
     limit_view,
     measurement_view,
@@ -64,6 +66,7 @@ from streams.domain.views import (
     Exact,
     FactorView,
     IndicatorView,
+    ItemView,
     KeyView,
     LimitView,
     MeasurementView,
@@ -87,6 +90,7 @@ __all__ = [
     "Exact",
     "FactorView",
     "IndicatorView",
+    "ItemView",
     "KeyView",
     "LimitView",
     "MeterView",
@@ -106,7 +110,7 @@ KEPT_STRETCHES = 64
 
 DocumentT = TypeVar("DocumentT")
 KeyT = TypeVar("KeyT")
-_SHARED = (Carrier, Product, Indicator, Limit, Rule, Settings, Validation)
+_SHARED = (Carrier, Product, ReportedItem, Indicator, Limit, Rule, Settings, Validation)
 _TERRITORY_LEVELS = ("park", "county", "city", "province", "industry", "list")
 
 
@@ -122,6 +126,7 @@ class Snapshot:
     keys: Mapping[str, KeyView]
     carriers: Mapping[str, CarrierView]
     products: Mapping[str, ProductView]
+    items: Mapping[str, ItemView]
     releases: tuple[tuple[int, ReleaseView | None], ...]
     purpose: str | None
     indicators: Mapping[str, IndicatorView]
@@ -156,6 +161,8 @@ class Snapshot:
         products = {one.id: product_view(one) for one in _of(Product, every)}
         units = {f"carrier/{one.id}": one.unit for one in carriers.values()}
         units |= {f"product/{one.id}": one.unit for one in products.values()}
+        items = {one.id: item_view(one) for one in _of(ReportedItem, every)}
+        units |= {f"reported/{one.id}": one.unit for one in items.values()}
         meters_of: defaultdict[str, list[Meter]] = defaultdict(list)
         for meter in _of(Meter, every):
             meters_of[meter.enterprise].append(meter)
@@ -165,7 +172,8 @@ class Snapshot:
         enterprises = {
             one.id: enterprise_view(one, meters_of[one.id], carriers, exchanges) for one in _of(Enterprise, every)
         }
-        indicators = {one.id: indicator_view(one, units) for one in _of(Indicator, every)}
+        formulas = {one.id: one for one in _of(Indicator, every)}
+        indicators = {one.id: indicator_view(one, units, formulas, items) for one in formulas.values()}
         rules = {
             one.id: rule_view(
                 one, unit_of(one.spec.metric, units) if one.spec.metric else indicators[one.spec.indicator or ""].unit
@@ -188,6 +196,7 @@ class Snapshot:
             keys={one.spec.hash: key_view(one) for one in _of(Key, every)},
             carriers=carriers,
             products=products,
+            items=items,
             releases=in_order_of_time((release_view(one, carriers) for one in _of(Release, every)), settings.reporting),
             purpose=settings.purpose,
             indicators=indicators,

@@ -5,6 +5,7 @@ The enterprise fold and the territory fold do here what they do in the processes
 
 from collections.abc import Iterable
 
+from schemas.ids import enterprise_of
 from schemas.messages import (
     VERSION,
     CalendarDocument,
@@ -74,6 +75,9 @@ class Rehearsal:
     def take(self, *messages: bytes | Reported) -> None:
         """Make one step of messages of topics `readings` (bytes) and `reported`."""
         self._step(records_after(self._cursor, messages))
+        for message in messages:
+            if isinstance(message, Reported) and enterprise_of(message.entity) is None:
+                self._territories.report(message)
 
     def tick(self, at_ms: int) -> None:
         """Let the time pass up to an instant [epoch ms], in ticks close enough that every hour is seen to end."""

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.decimals import INT64_MAX, micro
+from schemas.documents import DocumentKey
 from schemas.documents.metric import MetricError, parse_metric
 from schemas.ids import IdError, parse_entity
 from schemas.messages import VERSION, Reported
@@ -14,7 +15,9 @@ from schemas.units import UnitError, conversion
 from schemas.windows import Window, WindowError, window
 from streams.domain.checking import MAX_REVISION
 from streams.domain.counting import Code, Fault, exact
+from streams.domain.membership import TERRITORY_KINDS
 from streams.domain.registry import Snapshot
+from streams.domain.resolving import range_ms
 
 _FIELD_CODES: dict[str, Code] = {
     "entity": "unknown_entity",
@@ -38,10 +41,11 @@ def reported_row(item: Any) -> ReportedRow | Fault:
 
 def check_reported(row: ReportedRow, snapshot: Snapshot, reporter: str, received_ms: int) -> Reported | Fault:
     """Return the message of a reported value, or why it cannot be used; `received_ms` is its arrival [epoch ms]."""
-    unit = _metric_unit(row.metric, snapshot)
-    if isinstance(unit, Fault):
-        return unit
-    period = _period(row, snapshot, received_ms)
+    found = _metric(row.metric, snapshot)
+    if isinstance(found, Fault):
+        return found
+    unit, is_output = found
+    period = _period(row, snapshot, received_ms, is_output=is_output)
     if isinstance(period, Fault):
         return period
     rev = row.rev or 0
@@ -51,7 +55,7 @@ def check_reported(row: ReportedRow, snapshot: Snapshot, reporter: str, received
         factor = conversion(row.unit, unit)
     except UnitError as error:
         return Fault("unit_mismatch", f"{row.metric} counts {unit}: {error}")
-    value = _micro(row.value, factor)
+    value = _micro(row.value, factor, least=0 if is_output else -INT64_MAX)
     if isinstance(value, Fault):
         return value
     return Reported(
@@ -69,45 +73,68 @@ def check_reported(row: ReportedRow, snapshot: Snapshot, reporter: str, received
     )
 
 
-def _metric_unit(metric: str, snapshot: Snapshot) -> str | Fault:
+def _metric(metric: str, snapshot: Snapshot) -> tuple[str, bool] | Fault:
+    """Return the unit of a metric that is reported, and whether it is an output."""
     try:
         found = parse_metric(metric)
     except MetricError as error:
         return Fault("unknown_metric", str(error))
+    if found.item is not None:
+        item = snapshot.items.get(found.item)
+        return (
+            Fault("unknown_metric", f"no reported/{found.item} is registered") if item is None else (item.unit, False)
+        )
     if found.product is None:
-        return Fault("unknown_metric", f"{metric} is metered or computed; what is reported is output.PRODUCT")
+        message = f"{metric} is metered or computed; what is reported is output.PRODUCT or reported.ITEM"
+        return Fault("unknown_metric", message)
     product = snapshot.products.get(found.product)
-    if product is None:
-        return Fault("unknown_metric", f"no product {found.product!r} is registered")
-    return product.unit
+    return (
+        Fault("unknown_metric", f"no product {found.product!r} is registered")
+        if product is None
+        else (product.unit, True)
+    )
 
 
-def _period(row: ReportedRow, snapshot: Snapshot, received_ms: int) -> Window | Fault:
+def _valid(row: ReportedRow, snapshot: Snapshot, *, is_output: bool) -> tuple[int, int] | Fault:
+    """Return when the entity that a value is about is registered [epoch ms]."""
     try:
         kind, id_ = parse_entity(row.entity)
     except IdError as error:
         return Fault("unknown_entity", str(error))
-    enterprise = snapshot.enterprises.get(id_) if kind == "enterprise" else None
-    if enterprise is None:
+    if kind == "enterprise" and id_ in snapshot.enterprises:
+        enterprise = snapshot.enterprises[id_]
+        return enterprise.from_ms, enterprise.to_ms
+    if is_output:
         return Fault("unknown_entity", f"no enterprise {row.entity!r} is registered; output is reported of enterprises")
+    territory = snapshot.documents.get(DocumentKey(kind, id_)) if kind in TERRITORY_KINDS else None
+    if territory is None:
+        return Fault("unknown_entity", f"no enterprise and no territory {row.entity!r} is registered")
+    return range_ms(territory)
+
+
+def _period(row: ReportedRow, snapshot: Snapshot, received_ms: int, *, is_output: bool) -> Window | Fault:
+    valid = _valid(row, snapshot, is_output=is_output)
+    if isinstance(valid, Fault):
+        return valid
     try:
         period = window(row.period)
     except WindowError as error:
         return Fault("bad_period", str(error))
     if period.kind == "hour":
         return Fault("bad_period", f"{row.period} is an hour: report a day, month, quarter or year")
-    if period.end_ms <= enterprise.from_ms or period.start_ms >= enterprise.to_ms:
+    if period.end_ms <= valid[0] or period.start_ms >= valid[1]:
         return Fault("bad_period", f"{row.period} is outside the days on which {row.entity} is registered")
     if period.start_ms > received_ms:
         return Fault("future", f"{row.period} has not begun")
     return period
 
 
-def _micro(value: object, factor: Fraction) -> int | Fault:
+def _micro(value: object, factor: Fraction, least: int) -> int | Fault:
     read = exact(value)
     if isinstance(read, Fault):
         return read
     whole = micro(read[0] * factor)
-    if not 0 <= whole <= INT64_MAX:
-        return Fault("out_of_range", "an output is from 0 up to what fits 64 bits at a millionth of the unit")
+    if not least <= whole <= INT64_MAX:
+        lowest = "from 0" if least == 0 else "from what fits 64 bits below 0"
+        return Fault("out_of_range", f"{lowest} up to what fits 64 bits at a millionth of the unit")
     return whole

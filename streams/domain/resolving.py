@@ -25,6 +25,7 @@ from schemas.documents import (
     Meter,
     Product,
     Release,
+    ReportedItem,
     Rule,
     Select,
     Source,
@@ -41,6 +42,7 @@ from schemas.reference.filling import filling
 from schemas.units import conversion
 from schemas.windows import LATEST_MS, date_ms
 from streams.domain.views import (
+    BaseSince,
     BoundView,
     CarrierView,
     CertificateView,
@@ -50,6 +52,7 @@ from streams.domain.views import (
     ExchangeView,
     FactorView,
     IndicatorView,
+    ItemView,
     KeyView,
     LimitView,
     Listed,
@@ -317,24 +320,53 @@ def select_view(select: Select) -> SelectView:
 
 
 def unit_of(metric: str, units: Mapping[str, str]) -> str:
-    """Return the unit of an additive metric, given the units of carriers and products by `carrier/ID`, `product/ID`."""
+    """Return the unit of an additive metric, given the units of carriers and products by `carrier/ID` and so on."""
     found = parse_metric(metric)
     if found.fixed_unit is not None:
         return found.fixed_unit
+    if found.item is not None:
+        return units[f"reported/{found.item}"]
     return (
         units[f"carrier/{found.carrier}" if found.carrier is not None else f"product/{found.product}"] + found.by_time
     )
 
 
-def indicator_view(indicator: Indicator, units: Mapping[str, str]) -> IndicatorView:
-    """Return the view of an indicator with the exact factor into its unit; raise UnitError when there is none."""
+def item_view(item: ReportedItem) -> ItemView:
+    """Return the view of a reported item."""
+    bases = tuple(BaseSince(day_ms(entry.from_), entry.year) for entry in item.spec.price_base)
+    return ItemView(item.id, item.spec.unit, item.spec.additive, bases)
+
+
+def indicator_view(
+    indicator: Indicator, units: Mapping[str, str], others: Mapping[str, Indicator], items: Mapping[str, ItemView]
+) -> IndicatorView:
+    """Return the view of an indicator with the exact factor into its unit; raise UnitError when there is none.
+
+    `others` are all indicators and `items` the reported items, by id: a growth may be of another indicator.
+    """
     spec = indicator.spec
-    numerator = spec.total or spec.numerator
+    numerator = spec.total or spec.numerator or (None if spec.indicator is None else f"ind.{spec.indicator}")
     if numerator is None:
         raise ValueError(f"indicator {indicator.id} has no metric")
     per = None if spec.denominator is None else unit_of(spec.denominator, units)
-    factor = conversion(unit_of(numerator, units), spec.unit, per=per)
-    return IndicatorView(indicator.id, spec.type, numerator, spec.denominator, spec.unit, factor, *range_ms(indicator))
+    if spec.type == "growth":
+        factor = conversion("%", spec.unit) * 100
+    else:
+        factor = conversion(unit_of(numerator, units), spec.unit, per=per)
+    rests_on = metrics_of(others[spec.indicator] if spec.indicator is not None else indicator)
+    parsed = [parse_metric(each) for each in rests_on]
+    return IndicatorView(
+        indicator.id, spec.type, numerator, spec.denominator, spec.unit, factor, *range_ms(indicator),
+        over=spec.over,
+        bases=tuple(items[each.item].bases for each in parsed if each.item is not None and items[each.item].bases),
+        metered=any(each.item is None and each.product is None for each in parsed),
+    )  # fmt: skip
+
+
+def metrics_of(indicator: Indicator) -> tuple[str, ...]:
+    """Return the metrics that stand in an indicator's formula."""
+    spec = indicator.spec
+    return tuple(each for each in (spec.total, spec.numerator, spec.denominator) if each is not None)
 
 
 def limit_view(limit: Limit, unit: str) -> LimitView:

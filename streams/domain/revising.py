@@ -65,9 +65,11 @@ def changes(
 
 
 def _heard_of(document: CalendarDocument, at: int) -> bool:
-    """Tell whether anything came of a child: a reading that counts in it or takes something away, or an output."""
+    """Tell whether anything came of a child: a reading that counts in it or takes one away, or a reported value."""
     return document.known[at] is not None or any(
-        values[at] is not None for metric, values in document.metrics.items() if metric.startswith("output.")
+        values[at] is not None
+        for metric, values in document.metrics.items()
+        if metric.startswith(("output.", "reported."))
     )
 
 

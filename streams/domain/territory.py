@@ -6,10 +6,12 @@ changed below is added up again as a whole, never counted on, so neither order n
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from schemas.messages import CalendarDocument, Own, Reported, encode
 from schemas.windows import LATEST_MS, Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain.account import Metrics
+from streams.domain.across import is_over, resting_on
 from streams.domain.calendar import (
     PROVISIONAL,
     REVISED,
@@ -20,10 +22,11 @@ from streams.domain.calendar import (
     status_of,
     totals,
 )
-from streams.domain.indicator import hour_values, own_values
+from streams.domain.indicator import hour_values
 from streams.domain.member_outputs import MemberOutputs
 from streams.domain.membership import TERRITORY_KINDS, Membership
-from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.own import Formulas, own_values
+from streams.domain.registry import Snapshot
 from streams.domain.revising import changes, revision, settled
 from streams.domain.sheet import GroupHours, Sheet
 from streams.domain.shelf import Shelf
@@ -60,7 +63,7 @@ class Territories:
         self._reports: dict[str, Reports] = {}
         self._sheets: OrderedDict[str, Sheet] = OrderedDict()
         self._membership = Membership(Snapshot.build(0, {}))
-        self._indicators: tuple[IndicatorView, ...] = ()
+        self._formulas = Formulas()
         self._watchers: tuple[Watcher, ...] = ()
         self._graces: Mapping[WindowKind, int] = self._membership.snapshot.grace_ms
         # What is to be added up again: of each month the territories by day (or by the month itself), of each year the
@@ -89,12 +92,12 @@ class Territories:
         before = self._membership
         if before.snapshot is snapshot:
             return
-        said = self._indicators, self._watchers, self._graces, before.chains()
+        said = self._formulas, self._watchers, self._graces, before.chains()
         self._membership = Membership(snapshot)
-        self._indicators = tuple(each for _, each in sorted(snapshot.indicators.items()))
+        self._formulas = Formulas.of(snapshot)
         self._watchers = watchers(snapshot, TERRITORY_KINDS)
         self._graces = snapshot.grace_ms
-        if said != (self._indicators, self._watchers, self._graces, self._membership.chains()):
+        if said != (self._formulas, self._watchers, self._graces, self._membership.chains()):
             self.recompute_all()
             return
         for territory, name in before.green_changes(self._membership):
@@ -168,6 +171,7 @@ class Territories:
         if not any(name[:4] == year for name in self._months):
             for territory, months in sorted(self._years.pop(year, {}).items()):
                 self._parent(territory, window(year), sorted(months))
+                self._pass_on(territory, year)
             self._again.discard(year)
             self._causes.forget(year)
         self._watch()
@@ -217,9 +221,22 @@ class Territories:
                 if self._day(territory, window(day), sheet):
                     changed.setdefault(territory, []).append(day)
         for territory, days in sorted(changed.items()):
-            if self._parent(territory, window(month), days):
+            moved = self._parent(territory, window(month), days)
+            if moved:
                 self._years.setdefault(month[:4], {}).setdefault(territory, set()).add(month)
+            if moved or days:
+                self._pass_on(territory, month)
         self._again.discard(month)
+
+    def _pass_on(self, territory: str, period: str) -> None:
+        """Have the later documents added up again whose values across windows rest on this one."""
+        if self._formulas.across:
+            if len(period) > len("2026"):
+                # Whether a quarter or year is over shows in its last day alone.
+                self._touch(territory, window(period[:4]))
+            for later in resting_on(period):
+                if self.documents.get(territory, later) is not None:
+                    self._touch(territory, window(later))
 
     def _day(self, territory: str, day: Window, sheet: Sheet) -> bool:
         """Add up a day of a territory; return whether its document changed."""
@@ -232,7 +249,7 @@ class Territories:
         document = empty_document(territory, day) if before is None else copy_document(before)
         for hour in range(24):
             metrics = found.metrics[hour] | controlled(found.metrics[hour].get)
-            metrics |= hour_values(self._indicators, metrics)
+            metrics |= hour_values(self._formulas.simple, metrics)
             set_child(document, hour, metrics, found.status[hour], found.known[hour])
         document.release = next(iter(found.releases)) if len(found.releases) == 1 else None
         own_changed = self._own(document, day, {day.name: found.own})
@@ -297,7 +314,9 @@ class Territories:
             outputs[key] = report.micro
         changed = False
         green = self._membership.certified(territory, windows_of(period))
-        for each, part, found in own_values(document, outputs, self._indicators, green):
+        below = partial(self.documents.get, territory)
+        over = partial(is_over, below, statuses)
+        for each, part, found in own_values(document, outputs, self._formulas, below, over, green):
             own = Own(self._status(each, statuses.get(each.name, ()), latest_known(document, part)), found)
             before = document.own.get(each.name)
             if before is not None:

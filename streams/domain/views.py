@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from schemas.decimals import MICRO
 from schemas.documents.energy import Scope
-from schemas.documents.indicator import Direction, Severity
+from schemas.documents.indicator import Direction, IndicatorType, Severity
 from schemas.documents.validity import Validity
 from schemas.units import UnitError, conversion
 from schemas.windows import WindowKind
@@ -311,18 +311,48 @@ class SelectView:
     within: str | None
 
 
+class BaseSince(NamedTuple):
+    """The year whose prices money is counted in from an instant on; None: the prices of the day."""
+
+    from_ms: int
+    year: int | None
+
+
+def base_at(dated: tuple[BaseSince, ...], at_ms: int) -> BaseSince | None:
+    """Return the price base that holds at an instant; None where none is said."""
+    place = bisect_right(dated, at_ms, key=lambda since: since.from_ms)
+    return dated[place - 1] if place else None
+
+
 @dataclass(frozen=True, slots=True)
-class IndicatorView:
-    """An indicator; `factor` turns a total, or a quotient of two metrics each in its own unit, into `unit`."""
+class ItemView:
+    """A reported item: its unit, whether the parts of a window add up to it, and in whose prices it is counted."""
 
     id: str
-    type: Literal["total", "intensity"]
+    unit: str
+    additive: bool
+    bases: tuple[BaseSince, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorView:
+    """An indicator; `factor` turns a total, or a quotient of two metrics each in its own unit, into `unit`.
+
+    `over` is what an average is the mean of. The `numerator` of a growth may be another indicator, `ind.ID`; `bases`
+    are the price bases of all that it rests on, and `metered` tells whether any of that is measured as time passes.
+    """
+
+    id: str
+    type: IndicatorType
     numerator: str
     denominator: str | None
     unit: str
     factor: Fraction
     from_ms: int
     to_ms: int
+    over: WindowKind | None = None
+    bases: tuple[tuple[BaseSince, ...], ...] = ()
+    metered: bool = True
 
     def value(self, numerator_micro: int, denominator_micro: int | None = None) -> Fraction | None:
         """Return the indicator's value [unit] from sums at 1e-6; None for a denominator that is absent or 0."""

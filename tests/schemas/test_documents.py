@@ -73,6 +73,7 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "carrier",
             "release",
             "product",
+            "reported",
             "indicator",
             "limit",
             "rule",
