@@ -82,7 +82,7 @@ def parse_metric(text: str) -> Metric:
     if found := _OUTPUT.fullmatch(text):
         return Metric(text, None, found[1], None)
     if found := _REPORTED.fullmatch(text):
-        return Metric(text, None, None, None, found[1])
+        return Metric(text, None, None, None, item=found[1])
     if text.startswith("ind."):
         raise MetricError(f"{text!r} is an indicator, not an additive metric: name it as indicator: {text[4:]}")
     raise MetricError(f"{text!r} is no metric: the forms are {FORMS}")
