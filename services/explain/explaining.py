@@ -259,7 +259,7 @@ class Explainer:
         document = self.documents.document(self.entity, home_of(each))
         if document is None or each.kind == "hour":
             return ()
-        return children_of(document.period)[part_of(document, each)]
+        return children_of(document.period)[children_in(document, each)]
 
 
 class EnterpriseExplainer(Explainer):
