@@ -110,8 +110,8 @@ def _of_window(
 def _is_about(indicator: IndicatorView, document: CalendarDocument, own: Metrics) -> bool:
     """Tell whether an entity has what is in a formula at all: only then has the indicator a value, or is unknown."""
     wanted = (indicator.numerator, indicator.denominator)
-    metrics = [CONTROLLED[name][0] if name in CONTROLLED else name for name in wanted]
-    return all(name is None or name in own or name in document.metrics for name in metrics)
+    metrics = [CONTROLLED[name][0] if name in CONTROLLED else name for name in wanted if name is not None]
+    return all(name in own or name in document.metrics for name in metrics)
 
 
 def _add_across(
