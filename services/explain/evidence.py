@@ -17,8 +17,8 @@ from schemas.documents import Document, DocumentKey, canonical
 from schemas.windows import local_datetime, window
 from services.explain import wording
 from services.explain.asking import Explanation
-from services.explain.explaining import contribution, is_average, parts_of_average
-from services.explain.facts import EnterpriseFacts, HourFacts, hours_of
+from services.explain.explaining import UNEXPLAINED, contribution, is_average, parts_of_average, wholly_covered
+from services.explain.facts import EnterpriseFacts, HourFacts, Line, hours_of
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
 from streams.domain.membership import Membership
@@ -138,6 +138,8 @@ class _Writing:
         beside = (line.meter for each in carriers for part in _MEASURED for line in facts.parts(each, part))
         lines += [(meter, 0) for meter in dict.fromkeys(beside) if meter.id not in crossing]
         lines = [(only, 1)] if only is not None else lines
+        nodes = facts.nodes(carriers[0], only) if needed[0].startswith(UNEXPLAINED) else []
+        lines = list(dict.fromkeys((line.meter, line.sign) for each in nodes for line in each)) or lines
         for meter, _ in lines:
             self._use("meter", f"{meter.enterprise}.{meter.id}")
             self._use("carrier", meter.carrier)
@@ -156,6 +158,10 @@ class _Writing:
                     seen.update((((meter.id, each.t_ms)), _reading(meter, each)) for each in mine.readings)
                     tables.put("spans.csv", [_span(hour.name, meter, each) for each in mine.spans])
                     tables.put("hours.csv", [_hour(hour.name, meter, sign, mine, needed[0])])
+                if nodes:
+                    known = [each for each in nodes if wholly_covered(facts, each, hour)]
+                    tables.put("account.csv", _differences(hour.name, needed[0], computed, known))
+                    continue
                 for metric in needed:
                     tables.put("account.csv", self._account(hour.name, metric, computed, lines))
         self._table("readings.csv", READINGS, [row for _, row in sorted(seen.items())])
@@ -287,6 +293,15 @@ def told(explanation: Explanation) -> dict[str, Any]:
         "notes": explanation.notes,
         "tree": explanation.tree.told(),
     }
+
+
+def _differences(
+    hour: str, metric: str, computed: HourFacts, nodes: Sequence[Sequence[Line]]
+) -> Iterator[Sequence[Any]]:  # fmt: skip
+    """Yield what the sub-meters of each meter do not explain of it."""
+    for lines in nodes:
+        total = decimal_text(sum(computed.meters[line.place].amount * line.sign for line in lines))
+        yield (hour, metric, lines[0].meter.carrier, total, "", "", "", total, "", "", "", "")
 
 
 def _is_of(metric: str, carrier: str) -> bool:

@@ -7,10 +7,12 @@ from schemas.decimals import MICRO, decimal_text
 from schemas.documents.metric import carrier_in
 from schemas.windows import HOUR_MS, Window, children_of, window
 from services.explain import wording
-from services.explain.facts import Documents, EnterpriseFacts, HourFacts
+from services.explain.facts import Documents, EnterpriseFacts, HourFacts, Line
+from services.explain.fired import fired
 from services.explain.tree import Node, text
 from streams.domain.across import GROWTH, ORDER, year_before
 from streams.domain.comparison import Said
+from streams.domain.flaw import Flaw
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of
 from streams.domain.looking import part_of as children_in
@@ -25,6 +27,7 @@ from streams.domain.valuation import variants_of
 SHOWN = 24
 MICRO_PER_MS = 1000
 _ESTIMATED = ".estimated"
+UNEXPLAINED = "unexplained."
 _TIMES = ("time.expected.", "time.measured.", "time.estimated.")
 
 # A child window, its value, and what is to be said of it.
@@ -61,7 +64,12 @@ class Explainer:
             self._hour(found, metric, each)
         else:
             self._children(found, metric, each)
+        found.children += fired(self._flaws(each), each)
         return found
+
+    def _flaws(self, each: Window) -> Sequence[Flaw]:
+        """Return what rules found wrong in a window; a territory's is told of its enterprises."""
+        return ()
 
     def _head(self, metric: str, name: str, said: Said) -> Node:
         found = Node(
@@ -269,6 +277,9 @@ class EnterpriseExplainer(Explainer):
         super().__init__(facts.snapshot, f"enterprise/{facts.enterprise}", documents)
         self._facts = facts
 
+    def _flaws(self, each: Window) -> Sequence[Flaw]:
+        return self._facts.flaws(each, None)
+
     def _output(self, found: Node, metric: str, each: Window) -> None:
         report = self._facts.reports.get((metric, each.name))
         if report is None:
@@ -284,6 +295,9 @@ class EnterpriseExplainer(Explainer):
         )
 
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
+        if metric.startswith(UNEXPLAINED):
+            found.children += _differences(self._facts, metric, None, self._units(metric), hour)
+            return
         facts = self._facts.hour(hour.start_ms)
         if metric.startswith(("qty.", "integral.", "time.")):
             carrier = carrier_of(metric)
@@ -350,7 +364,13 @@ class MeterExplainer(Explainer):
         self._facts = facts
         self._meter = meter
 
+    def _flaws(self, each: Window) -> Sequence[Flaw]:
+        return self._facts.flaws(each, self._meter.id)
+
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
+        if metric.startswith(UNEXPLAINED):
+            found.children += _differences(self._facts, metric, self._meter, self._units(metric), hour)
+            return
         mine = self._facts.hour(hour.start_ms).meters[self._meter.index]
         below = meter_node(mine, self._meter, self._units(metric), metric, 1, hour.start_ms)
         found.notes += below.notes
@@ -366,6 +386,33 @@ def parts_of_average(meter: MeterView) -> list[str]:
     """Return the metrics that the average of a gauge is made from: integral, its estimated part, measured time."""
     whole = f"{'qty' if meter.is_rate else 'integral'}.{meter.carrier}"
     return [whole, whole + _ESTIMATED, f"time.measured.{meter.carrier}"]
+
+
+def _differences(
+    facts: EnterpriseFacts, metric: str, meter: MeterView | None, units: tuple[str, str], hour: Window
+) -> list[Node]:
+    """Return each meter with sub-meters, less these: the difference is known where all of them are wholly covered."""
+    found: list[Node] = []
+    for lines in facts.nodes(carrier_of(metric), meter):
+        known = wholly_covered(facts, lines, hour)
+        node = text(
+            f"{lines[0].meter.id} less its sub-meters 总表减分表"
+            + ("" if known else ": not all of it is covered, so it does not count 覆盖不全，不计")
+        )
+        node.children = [
+            meter_node(
+                facts.hour(hour.start_ms).meters[line.place], line.meter, units, metric, line.sign, hour.start_ms
+            )
+            for line in lines
+        ]
+        found.append(node)
+    return found
+
+
+def wholly_covered(facts: EnterpriseFacts, lines: Sequence[Line], hour: Window) -> bool:
+    """Tell whether all of an hour is measured or estimated of a meter and of its sub-meters that are in service."""
+    hours = [facts.hour(hour.start_ms).meters[line.place] for line in lines]
+    return hours[0].expected_ms > 0 and all(each.measured_ms + each.estimated_ms >= each.expected_ms for each in hours)
 
 
 def carrier_of(metric: str) -> str:

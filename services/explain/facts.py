@@ -11,10 +11,12 @@ from services.replay.held import Held
 from streams.domain import vicinity
 from streams.domain.account import Metrics, quantities_of_carriers
 from streams.domain.comparison import Said
+from streams.domain.flaw import Flaw
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
 from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, meter_hours
+from streams.domain.state import hour_text
 from streams.domain.tagging import hour_account
 from streams.domain.valuation import Valuation
 from streams.domain.work import Cache, Work
@@ -93,6 +95,26 @@ class EnterpriseFacts:
     def reports(self) -> Mapping[tuple[str, str], Reported]:
         """The reported values that stand, by (metric, window)."""
         return Work(self.enterprise, self._store, self._cache).reports()
+
+    def nodes(self, carrier: str, meter: MeterView | None) -> list[list[Line]]:
+        """Return the meters with sub-meters of a carrier (of one: that one alone), each with those below it."""
+        return [
+            [Line(place, self.table.meters[place], 1 if place == node.place else -1) for place in places]
+            for node in self.table.nodes.each
+            for places in [[node.place, *node.below.tolist()]]
+            if self.table.meters[node.place].carrier == carrier and meter in (None, self.table.meters[node.place])
+        ]
+
+    def flaws(self, each: Window, meter: str | None) -> list[Flaw]:
+        """Return what is found wrong in an hour, day or month, and not healed; of one meter (id), or of all."""
+        work = Work(self.enterprise, self._store, self._cache)
+        day = window_at(each.start_ms, "day").name
+        found = list(work.found_flaws(day if each.kind in ("hour", "day") else each.name))
+        if each.kind in ("hour", "day"):
+            # A span of a register begins before an hour that it reaches into.
+            for hour in children_of(day):
+                found += work.found_flaws(hour_text(hour.start_ms))
+        return [flaw for flaw in found if meter in (None, flaw.meter)]
 
     def _hour(self, start_ms: int) -> HourFacts:
         work = Work(self.enterprise, self._store, self._cache)

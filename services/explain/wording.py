@@ -49,6 +49,7 @@ METRICS = {
     "energy.eq.controlled": "coal equivalent under control, equivalent 控制口径等价值",
     "co2.controlled": "emissions, market based 基于市场的排放",
     "qty": "quantity 实物量",
+    "unexplained": "what sub-meters do not explain 分表不明差",
     "energy.cv": "coal equivalent by calorific value 当量值",
     "energy.eq": "coal equivalent by equivalent value 等价值",
     "energy.cv.estimated": "estimated part of the coal equivalent 当量值中的估算部分",
