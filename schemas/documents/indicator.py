@@ -116,12 +116,23 @@ def _tiers_ascend(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
 
 
 class LimitSpec(Strict):
-    """The tiers that an indicator is held against, in the indicator's unit, from the lowest to the highest."""
+    """The tiers that an indicator is held against, in the indicator's unit, from the lowest to the highest.
+
+    `reference` names a row of the packaged table of limits, such as `energy_limits/GB 21256-2013/converter`; `tiers`
+    and `source` are then taken from there, and the document must end where that edition is replaced.
+    """
 
     indicator: Id
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1), AfterValidator(_tiers_ascend)]
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1), AfterValidator(_tiers_ascend)] | None = None
     select: Select | None = None
-    source: Text
+    source: Text | None = None
+    reference: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_tiers_and_a_source(self) -> Self:
+        if self.reference is None and (self.tiers is None or self.source is None):
+            raise fault("missing", "write tiers and source, or the reference row to take them from")
+        return self
 
 
 class Limit(Envelope):

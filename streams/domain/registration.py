@@ -13,6 +13,7 @@ from schemas.documents import (
     DocumentKey,
     Exchange,
     Indicator,
+    Limit,
     Meter,
     Release,
     Validation,
@@ -31,6 +32,7 @@ from streams.domain.consistency import (
     references,
 )
 from streams.domain.formula_consistency import check_indicator
+from streams.domain.grading import graded
 from streams.domain.meter_consistency import check_exchange, check_exchanges, check_meter
 from streams.domain.releasing import check_forced, filled_in
 from streams.domain.validation_consistency import check_capacity, check_validation
@@ -105,6 +107,10 @@ def register(current: Mapping[KeyT, Document] | Iterable[Document], incoming: Se
         if isinstance(document, Release):
             release, problems = filled_in(document, after)
             arrived[key] = after[key] = release
+            faults += (_fault(problem, place) for problem in problems)
+        elif isinstance(document, Limit):
+            limit, problems = graded(document, after)
+            arrived[key] = after[key] = limit
             faults += (_fault(problem, place) for problem in problems)
     touched = {
         key: document

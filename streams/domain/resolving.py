@@ -372,6 +372,8 @@ def metrics_of(indicator: Indicator) -> tuple[str, ...]:
 def limit_view(limit: Limit, unit: str) -> LimitView:
     """Return the view of a limit whose indicator is in `unit`."""
     spec = limit.spec
+    if spec.tiers is None:
+        raise ValueError(f"limit {limit.id} has no tiers")
     return LimitView(
         id=limit.id,
         version=version_of(limit),
@@ -379,7 +381,7 @@ def limit_view(limit: Limit, unit: str) -> LimitView:
         unit=unit,
         tiers=tuple(TierView(tier.id, Fraction(tier.max), plain_text(tier.max), tier.severity) for tier in spec.tiers),
         select=None if spec.select is None else select_view(spec.select),
-        source=spec.source,
+        source=spec.source or spec.reference or "",
         from_ms=range_ms(limit)[0],
         to_ms=range_ms(limit)[1],
     )
