@@ -126,16 +126,19 @@ def steel_quarters(path: Path = STEEL_CSV) -> tuple[Reading, ...]:
     return found
 
 
-def valued(kwh_of_hours: Mapping[int, Decimal]) -> Year[Worth]:
-    """Return by kind of window and name what hours (by their start) are worth.
+Worths = tuple[Decimal, Decimal, Decimal]
+RELEASED: Worths = (KGCE_PER_KWH, KGCE_EQUIVALENT_PER_KWH, KGCO2_PER_KWH)
+
+
+def valued(kwh_of_hours: Mapping[int, Decimal], factors: Worths = RELEASED) -> Year[Worth]:
+    """Return by kind of window and name what hours (by their start) are worth with coefficients and a factor.
 
     Each product with a coefficient is rounded half-even at a millionth once, for each hour; all above are sums.
     """
-    return rolled_up({start: _worth(kwh) for start, kwh in kwh_of_hours.items()})
+    return rolled_up({start: _worth(kwh, factors) for start, kwh in kwh_of_hours.items()})
 
 
-def _worth(kwh: Decimal) -> Worth:
-    factors = (KGCE_PER_KWH, KGCE_EQUIVALENT_PER_KWH, KGCO2_PER_KWH)
+def _worth(kwh: Decimal, factors: Worths) -> Worth:
     return Worth(kwh, *((kwh * each).quantize(MILLIONTH, rounding=ROUND_HALF_EVEN) for each in factors))
 
 
@@ -205,9 +208,9 @@ def _pieces(begin: int, end: int, length: int) -> Iterator[tuple[int, int, int]]
 
 
 @cache
-def register_year() -> Year[Worth]:
+def register_year(factors: Worths = RELEASED) -> Year[Worth]:
     """Return every hour, day, month and the year of the register variant."""
-    return valued(shared(register_readings(), HOUR_MS))
+    return valued(shared(register_readings(), HOUR_MS), factors)
 
 
 def register_days() -> dict[str, Decimal]:

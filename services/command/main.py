@@ -22,6 +22,7 @@ from services.command import (
     keys,
     registry,
     replay,
+    restate,
     scenario,
     serving,
     status,
@@ -113,6 +114,7 @@ app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(influx.app, name="influx")
 app.command()(status.status)
 app.command()(replay.replay)
+app.command()(restate.restate)
 app.command()(explain.explain)
 
 

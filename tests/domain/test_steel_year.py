@@ -10,7 +10,7 @@ import pytest
 
 from schemas.messages import Batch
 from tests import independent
-from tests.folding import REGISTRY, Disk, Stream, documents, instant, message, meter, tick
+from tests.folding import REGISTRY, Disk, Stream, document, documents, instant, message, meter, tick
 from tests.independent import Reading, Worth
 
 # A year is long for a machine that other tests keep busy.
@@ -85,10 +85,16 @@ def test_the_check_notices_one_reading_that_is_missing(tmp_path: Path) -> None:
     assert wrong == {independent.local_name(end, kind) for kind in ("hour", "day", "month")}
 
 
-def test_the_year_as_a_register_with_gaps_is_shared_by_time_to_the_last_digit(tmp_path: Path) -> None:
-    stream = Stream(documents(REGISTRY, meter("e01", "register")), Disk(tmp_path / "state"))
+def test_the_year_as_a_register_with_gaps_and_measured_factors_is_right_to_the_last_digit(tmp_path: Path) -> None:
+    # Shares of time have six decimals, so products with five more are rounded in nearly every hour.
+    measured = document(
+        "measurement", "works-power", enterprise="works", carrier="electricity", cv_kgce="0.12287", eq_kgce="0.30243",
+        factors=[{"gas": "co2", "scope": "power", "kg": "0.58391"}], source="supplier, measured",
+    )  # fmt: skip
+    stream = Stream(documents(REGISTRY, measured, meter("e01", "register")), Disk(tmp_path / "state"))
     feed(stream, independent.register_readings(), random.Random(2018))
-    assert differences(stream, independent.register_year()) == []
+    factors = Decimal("0.12287"), Decimal("0.30243"), Decimal("0.58391")
+    assert differences(stream, independent.register_year(factors)) == []
     assert {
         day: stream.value("qty.electricity", day) for day in independent.register_days()
     } == independent.register_days()
