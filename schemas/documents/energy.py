@@ -163,6 +163,12 @@ class ReleaseSpec(Strict):
     restates: Id | None = None
     forced: bool = False
 
+    @model_validator(mode="after")
+    def _names_its_potentials(self) -> Self:
+        if self.gwp is None and any(row.gas != "co2" for row in self.factors):
+            raise fault("missing_gwp", "gases other than co2 need gwp, the set of warming potentials: AR5 or the like")
+        return self
+
 
 class Release(Envelope):
     """A release of coefficients and factors (系数发布), in force on the days of its envelope."""

@@ -26,6 +26,7 @@ _UNEXPLAINED = re.compile(rf"unexplained\.({ID_TEXT})")
 _INTEGRAL = re.compile(rf"integral\.({ID_TEXT})(?:\.estimated)?")
 _AVERAGE = re.compile(rf"(avg|rate)\.({ID_TEXT})")
 _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
+_GAS = re.compile(rf"(gas|co2e)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 _REPORTED = re.compile(rf"reported\.({ID_TEXT})")
@@ -77,6 +78,8 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, found[1], None, None, "*s")
     if found := _TIME.fullmatch(text):
         return Metric(text, found[1], None, "s")
+    if found := _GAS.fullmatch(text):
+        return Metric(text, None, None, "kg" if found[1] == "gas" else "kgCO2")
     if _VARIANT.fullmatch(text):
         return Metric(text, None, None, "dimensionless")
     if found := _OUTPUT.fullmatch(text):

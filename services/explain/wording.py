@@ -58,6 +58,8 @@ METRICS = {
     "co2.power": "emissions of purchased electricity 购入电力排放",
     "co2.heat": "emissions of purchased heat 购入热力排放",
     "co2.total": "all emissions 排放总量",
+    "gas": "mass of a gas 气体排放质量",
+    "co2e": "a gas as carbon dioxide, by the release's warming potentials 二氧化碳当量",
     "variant": "whose coefficients and factors it stands on 系数因子来源",
     "avg": "average over measured time 实测时间加权均值",
     "rate": "average rate over measured time 实测时间平均流率",

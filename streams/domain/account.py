@@ -49,6 +49,8 @@ def quantities_of_carriers(table: MeterTable, measured: Quantities, start_ms: in
 def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Valuation | None) -> Metrics:
     """Return `energy.*` and `co2.*` [1e-6 kgce, 1e-6 kgCO2] of one hour from its `qty.*`, and `variant.*` where needed.
 
+    Other gases are `gas.GAS` [1e-6 kg] and `co2e.GAS` [1e-6 kgCO2] by the release's set of warming potentials.
+
     An energy carrier that has a quantity but no coefficient (no factor) makes that total unknown (None), never smaller;
     one without a quantity is missing, which the time metrics tell. What is no energy counts where it has a factor.
     """
@@ -57,6 +59,7 @@ def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Va
     eq = _Sum()
     emissions = {scope: _Sum() for scope in SCOPES}
     total = _Sum()
+    gases: dict[str, _Sum] = {}
     used = False
     found: Metrics = {}
     worth = valuation or UNVALUED
@@ -87,6 +90,9 @@ def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Va
                 known = True
                 emissions[factor.scope].add(emitting, factor.value)
                 total.add(emitting, factor.value)
+            else:
+                gases.setdefault("gas." + factor.gas, _Sum()).add(emitting, factor.value)
+                gases.setdefault("co2e." + factor.gas, _Sum()).add(emitting, factor.co2e)
         if energy and not known:
             total.unknown()
     if not used:
@@ -100,6 +106,7 @@ def account(metrics: Metrics, carriers: Mapping[str, CarrierView], valuation: Va
         }
     )
     found.update({"co2." + scope: each.value for scope, each in emissions.items() if each.some})
+    found.update({name: each.value for name, each in gases.items()})
     return found
 
 

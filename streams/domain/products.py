@@ -82,7 +82,15 @@ def _energy(metric: str, carrier: str, quantity: int, valuation: Valuation | Non
 
 
 def _emissions(metric: str, carrier: CarrierView, quantity: int, valuation: Valuation | None) -> Iterator[Product]:
-    factors = [one for one in (valuation.factors.get(carrier.id, ()) if valuation else ()) if one.gas == CO2]
+    lead, _, gas = metric.partition(".")
+    every = valuation.factors.get(carrier.id, ()) if valuation else ()
+    if lead in ("gas", "co2e"):
+        for factor in every:
+            if factor.gas == gas:
+                value = factor.value if lead == "gas" else factor.co2e
+                yield Product(metric, carrier.id, quantity, factor.scope, value, factor)
+        return
+    factors = [one for one in every if one.gas == CO2]
     if not factors and metric == TOTAL and carrier.energy:
         yield Product(metric, carrier.id, quantity, None, None, None)
     for factor in factors:

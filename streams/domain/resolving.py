@@ -38,6 +38,7 @@ from schemas.documents.energy import Emitting
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
 from schemas.instants import instant_ms
+from schemas.reference import load
 from schemas.reference.filling import filling
 from schemas.units import conversion
 from schemas.windows import LATEST_MS, date_ms
@@ -247,8 +248,22 @@ def release_view(release: Release, carriers: Mapping[str, CarrierView]) -> Relea
             raise ValueError(f"release {release.id}: the factor of {row.carrier} has no value")
         factors.append(view._replace(province=row.province, grid=row.grid, purpose=row.purpose))
     return ReleaseView(
-        release.id, tuple(coefficients), tuple(factors), release.spec.gwp, release.spec.restates, *range_ms(release)
+        release.id,
+        tuple(coefficients),
+        tuple(factors),
+        release.spec.gwp,
+        _potentials(release.spec.gwp),
+        release.spec.restates,
+        *range_ms(release),
     )
+
+
+def _potentials(name: str | None) -> dict[str, Exact]:
+    """Return the warming potentials of a set, by gas; the gases are written small in factors."""
+    if name is None:
+        return {}
+    rows = ((row.gas.lower(), getattr(row, name)) for row in load().emission_factors.gwp100.values)
+    return {gas: exact(value) for gas, value in rows if value is not None}
 
 
 def measurement_view(measurement: Measurement, carriers: Mapping[str, CarrierView]) -> MeasurementView:

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from schemas.decimals import MICRO
 from schemas.windows import LATEST_MS
-from streams.domain.views import CoefficientView, FactorView, MeasurementView, ReleaseView
+from streams.domain.views import CoefficientView, Exact, FactorView, MeasurementView, ReleaseView
 
 # The bits of the metric `variant.CARRIER`: which variants of numbers a value stands on.
 VARIANT_BITS: Mapping[str, int] = {"measured": 1, "province": 2, "grid": 4, "national": 8}
@@ -111,7 +111,12 @@ def _value(
             factors.setdefault((row.carrier, row.scope, row.gas), row)
     chosen = {carrier: _joined(rows) for carrier, rows in coefficients.items()}
     grouped: dict[str, tuple[FactorView, ...]] = {}
+    potentials: Mapping[str, Exact] = {} if release is None else release.potentials
     for _, factor in sorted(factors.items()):
+        potential = potentials.get(factor.gas)
+        if factor.gas != "co2" and potential is not None:
+            value = Exact(factor.value.numerator * potential.numerator, factor.value.scale + potential.scale)
+            factor = factor._replace(co2e=value)
         grouped[factor.carrier] = (*grouped.get(factor.carrier, ()), factor)
     return Valuation(
         None if release is None else release.id,

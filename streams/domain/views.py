@@ -5,6 +5,7 @@ instant from which something holds and what holds then.
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -251,7 +252,10 @@ class CoefficientView(NamedTuple):
 
 
 class FactorView(NamedTuple):
-    """What one unit of a carrier gives off of a gas [kg of it] under a scope; `parts` is how it was computed."""
+    """What one unit of a carrier gives off of a gas [kg of it] under a scope; `parts` is how it was computed.
+
+    `co2e` is that as carbon dioxide [kgCO2] by the release's set of warming potentials; None where it has none.
+    """
 
     carrier: str
     scope: Scope
@@ -261,6 +265,7 @@ class FactorView(NamedTuple):
     confidence: str | None
     variant: Variant
     parts: str | None = None
+    co2e: Exact | None = None
     measurement: str | None = None
     province: str | None = None
     grid: str | None = None
@@ -275,6 +280,7 @@ class ReleaseView:
     coefficients: tuple[CoefficientView, ...]
     factors: tuple[FactorView, ...]
     gwp: str | None
+    potentials: Mapping[str, Exact]
     restates: str | None
     from_ms: int
     to_ms: int
