@@ -341,7 +341,9 @@ class EnterpriseFold:
             if self._causes.registry is None and self._recomputing:
                 self._causes.registry = self.plan.snapshot.version
             entity = change.entity
-            meter = entity.rpartition(".")[2] if entity.startswith("meter/") else None
+            # What sub-meters do not explain changes with readings of theirs, too.
+            of_one = entity.startswith("meter/") and not change.metric.startswith("unexplained.")
+            meter = entity.rpartition(".")[2] if of_one else None
             record = revision(change, *self._causes.of(change.window, meter))
             self.work.outputs.append(Output("revisions", entity, entity.encode(), encode(record)))
 

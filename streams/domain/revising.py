@@ -120,6 +120,29 @@ def meter_changes(
                 for each, block in ((before, old), (after, new)):
                     each[table.averages[place]] = block.average(table, place)
             yield from _between(entity, window(day.period), before, after)
+    if table.nodes and places:
+        yield from _node_changes(table, day, old, new)
+
+
+def _node_changes(table: MeterTable, day: CalendarDocument, old: Block, new: Block) -> Iterator[Change]:
+    """Yield what changed in the settled hours of a day, and in the day, of what sub-meters do not explain."""
+    windows, own = children_of(day.period), day.own.get(day.period)
+    expected = np.stack([table.expected_ms(each.start_ms, each.end_ms) for each in windows])
+    sides: list[list[list[int | None]]] = []
+    for block in (old, new):
+        values, known = table.nodes.unexplained(block.cells[0], block.cells[2] + block.cells[3], expected)
+        sides.append([
+            [value if here else None for value, here in zip(*of_node, strict=True)]
+            for of_node in zip(values.T.tolist(), known.T.tolist(), strict=True)
+        ])  # fmt: skip
+    for node, before, after in zip(table.nodes.each, sides[0], sides[1], strict=True):
+        entity = table.meters[node.place].entity
+        for hour, each in enumerate(windows):
+            if settled(day.status[hour]) and _heard_of(day, hour):
+                yield from _between(entity, each, {node.metric: before[hour]}, {node.metric: after[hour]})
+        if own is not None and settled(own.status) and latest_known(day) is not None:
+            sums = {node.metric: total(before)}, {node.metric: total(after)}
+            yield from _between(entity, window(day.period), *sums)
 
 
 def _meter_hour(names: Sequence[str], block: Block, hour: int, place: int) -> Metrics:

@@ -122,6 +122,10 @@ def test_what_sub_meters_do_not_explain_is_known_where_all_of_them_are() -> None
     stream.readings(*hours("s2", {2: "2"}), received="2018-03-09T00:00")
     assert stream.value("unexplained.electricity", DAY, "meter/works.e01") == 3
     assert stream.value("qty.electricity", DAY) == 20
+    assert stream.revised("unexplained.electricity", f"{DAY}T01", "meter/works.e01") == [(None, Decimal(2))]
+    assert stream.revised("unexplained.electricity", DAY, "meter/works.e01") == [(Decimal(1), Decimal(3))]
+    causes = [each.cause for each in stream.revisions if each.entity == "meter/works.e01"]
+    assert [[batch.batch for batch in cause.batches] for cause in causes] == [["b"], ["b"]]
 
 
 @pytest.mark.parametrize("without", [False, True])
