@@ -10,6 +10,7 @@ from schemas.documents.meter import DatedValue, Meter
 from schemas.documents.metric import Metric, MetricError, parse_metric
 from schemas.documents.notification import Channels, Mail, Recipient, Route, Scope, Webhook
 from schemas.documents.parse import KINDS, Document, Fault, canonical, faults_of, load_document, parse_document
+from schemas.documents.pause import Outage, Stop
 from schemas.documents.reported import ReportedItem
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
@@ -46,6 +47,7 @@ __all__ = [
     "Metric",
     "MetricError",
     "Name",
+    "Outage",
     "Park",
     "Product",
     "Province",
@@ -58,6 +60,7 @@ __all__ = [
     "Select",
     "Settings",
     "Source",
+    "Stop",
     "Threshold",
     "Tier",
     "Validation",

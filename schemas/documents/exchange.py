@@ -12,7 +12,8 @@ from schemas.instants import InstantError, instant_ms
 from schemas.windows import local_datetime
 
 
-def _instant(value: Any) -> Any:
+def read_instant(value: Any) -> Any:
+    """Return the instant that a field of a document names; raise pydantic's error for one that names none."""
     # Readers of YAML make a time of what is written without quotes.
     text = value.isoformat() if isinstance(value, dt.datetime) else value
     if not isinstance(text, str):
@@ -32,7 +33,7 @@ class ExchangeSpec(Strict):
     """
 
     meter: MeterId
-    at: Annotated[dt.datetime, BeforeValidator(_instant)]
+    at: Annotated[dt.datetime, BeforeValidator(read_instant)]
     final: NonNegativeDecimal | None = None
     initial: NonNegativeDecimal | None = None
     multiplier: PositiveDecimal | None = None

@@ -23,6 +23,8 @@ from schemas.windows import DAY_MS
 METER_TYPES = ("register", "interval", "gauge")
 # A register may have 17 digits in a 64-bit integer; finer steps than this would leave too few before the point.
 MAX_SCALE = 9
+# No straight line is meant to say more of a quantity than this, and every reading would reach as far.
+LONGEST_GAP_MS = 7 * DAY_MS
 
 
 def _meter_id(text: str) -> str:
@@ -56,9 +58,10 @@ class MeterSpec(Strict):
     One count of the meter is `resolution` x `multiplier` in `unit`. `modulus` is where a register starts again from 0,
     `parent` the meter within the same enterprise that measures this one too, `capacity_kva` the rating of the
     transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by
-    time; `validity` says how much of it an average needs, if not that of the carrier. A `generation` meter measures
-    what the enterprise makes itself: from the sun or the wind where it `counts_as` renewable, else from what came in
-    already. What a meter that `counts_as` feedstock measures is used as raw material (原料用能).
+    time; `validity` says how much of it an average needs, if not that of the carrier. Gaps of an interval up to
+    `longest_gap` are filled by a straight line. A `generation` meter measures what the enterprise makes itself: from
+    the sun or the wind where it `counts_as` renewable, else from what came in already. What a meter that `counts_as`
+    feedstock measures is used as raw material (原料用能).
     """
 
     carrier: Id
@@ -76,6 +79,7 @@ class MeterSpec(Strict):
     tolerance: NonNegativeDecimal | None = None
     validity: Validity | None = None
     capacity_kva: PositiveDecimal | None = None
+    longest_gap: Duration | None = None
     parent: Id | None = None
     level: Annotated[int, Field(ge=1, le=9)] | None = None
     tag: Text | None = None
@@ -84,6 +88,11 @@ class MeterSpec(Strict):
     def step_ms(self) -> int | None:
         """The length of a slot, or of the usual distance of two readings of a register or a gauge [ms]."""
         return None if self.step is None else duration_ms(self.step)
+
+    @property
+    def longest_gap_ms(self) -> int:
+        """The longest gap that is filled by a straight line [ms]; 0 for none."""
+        return 0 if self.longest_gap is None else duration_ms(self.longest_gap)
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
@@ -98,6 +107,12 @@ class MeterSpec(Strict):
                 raise fault("not_a_register", "a gauge has no modulus, max_rate_per_h or tolerance")
         elif self.validity is not None:
             raise fault("not_a_gauge", "only a gauge has averages, whose validity could be said")
+        if self.longest_gap is not None and self.type != "interval":
+            raise fault(
+                "not_an_interval", "only an interval meter's gaps are filled: a register tells what lies in them"
+            )
+        if self.longest_gap_ms > LONGEST_GAP_MS:
+            raise fault("too_long", f"longest_gap {self.longest_gap} is longer than {LONGEST_GAP_MS // DAY_MS} days")
         if self.type == "interval":
             if self.step_ms is None:
                 raise fault("missing_step", "an interval meter needs step, the length of its slots, such as 15min")

@@ -13,6 +13,7 @@ from schemas.documents.exchange import Exchange
 from schemas.documents.indicator import Indicator, Limit, Rule
 from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
+from schemas.documents.pause import Outage, Stop
 from schemas.documents.reported import ReportedItem
 from schemas.documents.settings import Settings
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
@@ -29,6 +30,8 @@ Document = (
     | Source
     | Meter
     | Exchange
+    | Outage
+    | Stop
     | Carrier
     | Release
     | Measurement
@@ -56,6 +59,8 @@ KINDS: dict[str, type[Document]] = {
     "source": Source,
     "meter": Meter,
     "exchange": Exchange,
+    "outage": Outage,
+    "stop": Stop,
     "carrier": Carrier,
     "release": Release,
     "measurement": Measurement,

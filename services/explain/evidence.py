@@ -343,7 +343,7 @@ def _reading(meter: MeterView, each: Reading) -> Sequence[Any]:
 
 def _span(hour: str, meter: MeterView, each: Span) -> Sequence[Any]:
     first = "" if each.first is None or each.first.value is None else decimal_text(each.first.value, meter.scale)
-    last = "" if each.last.value is None else decimal_text(each.last.value, meter.scale)
+    last = "" if each.last is None or each.last.value is None else decimal_text(each.last.value, meter.scale)
     return (
         hour, meter.id, _instant(each.from_ms), _instant(each.to_ms), first, last,
         decimal_text(each.micro_per_count * 10**meter.scale), _decimal(each.amount), _instant(each.low_ms),

@@ -491,7 +491,7 @@ def _joined(spans: list[Span], meter: MeterView, unit: str) -> Node:
         decimal_text(sum(each.part or 0 for each in spans)),
         unit,
     )
-    if first.first is not None:
+    if first.first is not None and last.last is not None:
         ends = f"{wording.said(first.first, meter.scale)} -> {wording.said(last.last, meter.scale)} {meter.unit}"
         found.notes.append(f"readings at the edges 边界读数: {ends}")
     return found
@@ -506,6 +506,10 @@ def _span(each: Span, meter: MeterView, unit: str) -> Node:
     )
     if each.reason:
         found.notes.append(f"why 原因: {wording.reason(each.reason)}")
+    if each.last is None:
+        if each.amount is not None:
+            found.notes.append(f"put in 插补: {decimal_text(each.amount)} {unit}")
+        return found
     last = wording.said(each.last, meter.scale)
     values = last if each.first is None else f"{last} - {wording.said(each.first, meter.scale)}"
     if each.amount is None:

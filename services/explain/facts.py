@@ -11,6 +11,7 @@ from services.replay.held import Held
 from streams.domain import vicinity
 from streams.domain.account import Metrics, quantities_of_carriers
 from streams.domain.comparison import Said
+from streams.domain.filling import fills
 from streams.domain.flaw import Flaw
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
@@ -119,7 +120,8 @@ class EnterpriseFacts:
     def _hour(self, start_ms: int) -> HourFacts:
         work = Work(self.enterprise, self._store, self._cache)
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
-        meters, measured = meter_hours(self.table, start_ms, rows, odd)
+        filled = fills(work, self.table, start_ms)
+        meters, measured = meter_hours(self.table, start_ms, rows, odd, filled)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
         valuation = self._plan.valuations.at(start_ms)
         metrics.update(hour_account(self.table, measured, metrics, self.snapshot.carriers, valuation))

@@ -19,7 +19,8 @@ hour is summed up before it is rounded. `per_unit` is what one unit of the meter
 F(part_from)` with `F(t) = floor(A x (t - from) / (to - from))`, `A` the amount in millionths of the unit, times in
 milliseconds; else `part = amount`. A span of kind `missing` gives nothing, for its `reason`. `estimated` are spans
 longer than one and a half expected steps that an edge of an hour cuts (`gap`), and those that a source marked so
-(`marked`).""",
+(`marked`). A span without values stands for a slot without a reading: `line` is put in by a straight line between the
+slots before and after the gap.""",
     "hours.csv": """**hours.csv** follows from spans.csv. For each hour and meter: `amount` = the sum of its parts, plus
 `rest` (0 unless the rules of registers count something besides; of a gauge the rounding of its sum). `sign` is +1
 for an input and -1 for an output over the boundary. `counted` is `no` where nothing of the hour is known: then it is

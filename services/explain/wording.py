@@ -19,6 +19,8 @@ REASONS = {
     "incomplete": "a value at an exchange or a change of the multiplier is missing 换表或倍率变更时缺少示值",
     "over_ceiling": "more than the meter can count in the time 超过该时段内可能的最大值",
     "possibly_turned": "so long that the register may have turned unseen 间隔过长，可能已翻转",
+    "line": "no reading: a straight line between its neighbours 缺数，按相邻区间线性插补",
+    "catch_up": "a gap that is not filled: the interval after it may hold all of it 间隔后首值可能含整段用量，不插补",
     "integrated": "a rate, integrated over the time it stands 瞬时值按时间积分",
     "held": "a level, weighted by the time it stands 瞬时值按时间加权",
     "over_range": "larger than can be counted 超出可计范围",

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import zstandard
 
 from schemas.messages import VERSION, CalendarDocument, Own
-from schemas.windows import HOUR_MS, children_of, window
+from schemas.windows import children_of, window
 from streams.domain.account import MICRO_PER_MS
 from streams.domain.calendar import REVISED, Graces, status_of
 from streams.domain.flaw import Flaw
@@ -112,10 +112,8 @@ def meter_documents(
     """Return the day documents of the meters at `places`; hours without a status are not known yet and stay None."""
     hours = children_of(day)
     period = window(day)
-    edges = np.array([hour.start_ms for hour in hours], np.int64)[:, None]
     cells = block.cells[:, :, places]
-    to_ms, from_ms = table.to_ms[places], table.from_ms[places]
-    expected = np.clip(np.minimum(to_ms, edges + HOUR_MS) - np.maximum(from_ms, edges), 0, None)
+    expected = np.stack([table.expected_ms(hour.start_ms, hour.end_ms)[places] for hour in hours])
     numbers = np.stack(
         (cells[0], cells[1], expected * MICRO_PER_MS, cells[2] * MICRO_PER_MS, cells[3] * MICRO_PER_MS, cells[4])
     )

@@ -24,6 +24,7 @@ from schemas.documents import (
     Limit,
     Measurement,
     Meter,
+    Outage,
     Park,
     Release,
     Route,
@@ -32,6 +33,7 @@ from schemas.documents import (
     Select,
     Settings,
     Source,
+    Stop,
     Validation,
     parse_metric,
 )
@@ -113,6 +115,13 @@ def references(document: Document) -> Iterator[Reference]:
     elif isinstance(document, Exchange):
         day = document.spec.at.date()
         yield Reference("spec.meter", DocumentKey("meter", document.spec.meter), day, day, covered=True)
+    elif isinstance(document, Outage | Stop):
+        day = document.spec.from_.date()
+        if isinstance(document, Outage) and document.spec.meter is not None:
+            yield Reference("spec.meter", DocumentKey("meter", document.spec.meter), day, day, covered=True)
+        if document.spec.enterprise is not None:
+            key = DocumentKey("enterprise", document.spec.enterprise)
+            yield Reference("spec.enterprise", key, day, day, covered=True)
     elif isinstance(document, Release):
         for path, rows in (("coefficients", document.spec.coefficients), ("factors", document.spec.factors)):
             for place, row in enumerate(rows):
@@ -189,6 +198,11 @@ def check_dated(document: Document) -> Iterator[Problem]:
         lists = {"industry": spec.industry, "county": spec.county, "park": spec.park, "lists": spec.lists}
     elif isinstance(document, Meter):
         lists = {"source": document.spec.source, "multiplier": document.spec.multiplier}
+    elif isinstance(document, Outage | Stop):
+        day = document.spec.from_.date()
+        if day < document.valid_from or (document.valid_to is not None and day >= document.valid_to):
+            message = f"{document.spec.from_} is not within the days on which {document.key} is valid"
+            yield Problem(document.key, None, "spec.from", "outside_document", message)
     for name, entries in lists.items():
         for place, entry in enumerate(entries):
             if entry.from_ < document.valid_from or (

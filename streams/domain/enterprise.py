@@ -19,6 +19,7 @@ from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
 from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
+from streams.domain.filling import fills
 from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour, Rows, merge
 from streams.domain.indicator import hour_values
@@ -176,9 +177,10 @@ class EnterpriseFold:
 
     def _measure(self, work: Work, start_ms: int) -> Quantities:
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
-        if not len(rows):
+        filled = fills(work, self.table, start_ms)
+        if not len(rows) and not filled:
             return nothing(self.table)
-        measured, hour = measure(self.table, start_ms, rows, odd), work.hour(start_ms)
+        measured, hour = measure(self.table, start_ms, rows, odd, filled), work.hour(start_ms)
         if hour is not None and len(hour.conflicts) and self.table.checks is not None:
             return replace(measured, flaws=(*measured.flaws, *rivals(self.table, self.table.checks, hour)))
         return measured

@@ -5,6 +5,8 @@ from typing import NamedTuple
 from schemas.messages import VERSION, Finding
 
 OVER_RANGE = "over_range"
+# A gap of an interval meter that is not filled, since the interval after it may hold all of it.
+CATCH_UP = "catch_up"
 
 
 class Flaw(NamedTuple):
@@ -29,6 +31,8 @@ class Flaw(NamedTuple):
     @property
     def rule(self) -> str:
         """What findings call the rule."""
+        if self.reason == CATCH_UP:
+            return f"interval.{CATCH_UP}"
         return self.reason if self.effect or self.reason == OVER_RANGE else f"register.{self.reason}"
 
     def finding(self, enterprise: str, *, is_open: bool) -> Finding:

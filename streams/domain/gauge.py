@@ -86,8 +86,10 @@ def integrals(table: MeterTable, start_ms: int, found: Pieces, counts: Bools, gu
     measured, estimated, known = (np.zeros(meters, np.int64) for _ in range(3))
     np.maximum.at(known, found.place[inside], found.received[inside])
     plain, marked = inside & counts & ~guessed, inside & counts & guessed
-    np.add.at(measured, found.place[plain], length[plain])
-    np.add.at(estimated, found.place[marked], length[marked])
+    low = np.maximum(found.from_ms, start_ms)
+    counted = table.without_outages(found.place, low, low + length)
+    np.add.at(measured, found.place[plain], counted[plain])
+    np.add.at(estimated, found.place[marked], counted[marked])
     parts = [_summed(table, found, length, each) for each in (plain, marked)]
     both = {place: parts[0].get(place, 0) + parts[1].get(place, 0) for place in {*parts[0], *parts[1]}}
     amounts, guesses = (

@@ -71,6 +71,10 @@ class MeterTable:
         self.limited = np.isfinite(self.max_micro_per_h)
         modulus = [inf if meter.modulus is None else meter.modulus for meter in meters]
         self.modulus = np.array(modulus, np.float64)
+        self.filled = np.array([meter.longest_gap_ms > 0 for meter in meters], bool)
+        self.any_filled = bool(self.filled.any())
+        # A register tells what an outage left of its total, so it is expected through it.
+        self.paused = tuple(place for place, meter in enumerate(meters) if meter.outages and meter.type != "register")
         self.any_limited = bool(self.limited.any())
 
     @cached_property
@@ -163,8 +167,23 @@ class MeterTable:
         return tuple(found)
 
     def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
-        """Return for how long [ms] of a window each meter is in service, shape (meters,)."""
-        return np.maximum(np.minimum(self.to_ms, end_ms) - np.maximum(self.from_ms, start_ms), 0)
+        """Return for how long [ms] of a window each meter is in service and without an outage, shape (meters,)."""
+        found = np.maximum(np.minimum(self.to_ms, end_ms) - np.maximum(self.from_ms, start_ms), 0)
+        if self.paused:
+            places = np.array(self.paused, np.int64)
+            low, high = np.maximum(self.from_ms, start_ms)[places], np.minimum(self.to_ms, end_ms)[places]
+            found[places] = np.maximum(self.without_outages(places, low, np.maximum(low, high)), 0)
+        return found
+
+    def without_outages(self, place: Ints, from_ms: Ints, to_ms: Ints) -> Ints:
+        """Return how long [ms] some times of meters are without what lies in their outages; all of shape (times,)."""
+        found = to_ms - from_ms
+        if self.paused:
+            for at in np.flatnonzero(np.isin(place, np.array(self.paused, np.int64))).tolist():
+                low, high = int(from_ms[at]), int(to_ms[at])
+                outages = self.meters[int(place[at])].outages
+                found[at] -= sum(max(min(each.to_ms, high) - max(each.from_ms, low), 0) for each in outages)
+        return found
 
     def factors(self, place: Ints, at_ms: Ints) -> Ints:
         """Return the 1e-6 carrier units of one count of each meter at an instant, both of shape (rows,)."""

@@ -6,7 +6,7 @@ shared by time. A span longer than 1.5 expected steps is a gap: inside one hour 
 estimated. Registers on which anything is odd are looked at one by one; see `register`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -30,6 +30,21 @@ _AMOUNT_LIMIT = 2**62
 # What all meters of an enterprise count in an hour stays below this, so that a day of it still fits 64 bits.
 _HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
+
+
+class Estimate(NamedTuple):
+    """What stands in a slot without a reading: place of its meter, instants [epoch ms], amount [1e-6 of the carrier's
+    unit], latest arrival [epoch ms] of what it rests on, and why.
+
+    Where there is no `amount`, nothing may stand there, and `reason` says why.
+    """
+
+    place: int
+    from_ms: int
+    to_ms: int
+    amount: int | None
+    received: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,19 +73,27 @@ def usable(rows: Rows) -> Bools:
     return _USABLE[rows.q]
 
 
+def guessed(rows: Rows) -> Bools:
+    """Tell which rows their source marks as estimated or substituted; shape (rows,)."""
+    return _GUESSED[rows.q]
+
+
 def in_order(rows: Rows) -> Rows:
     """Return rows sorted by (meter, time), of each meter and instant one."""
     order = np.argsort((rows.meter << _INSTANT_BITS) + (rows.t - rows.t.min(initial=2**62)), kind="stable")
     return rows.take(order)
 
 
-def measure(table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] = ()) -> Quantities:
+def measure(
+    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] = (), filled: Sequence[Estimate] = ()
+) -> Quantities:
     """Return what each meter of `table` measured in the hour that begins at `start_ms`.
 
     `rows.meter` are places in the table, values at the table's scales, one row an instant, `in_order`: the hour's own
     rows, of registers also valid readings before and after and what lies between, of intervals those whose slot
     reaches into the hour. Rows that do not count (voids, faults) say only when that became known. `odd` are the places
-    of registers that are looked at one by one, with the rows of their vicinity.
+    of registers that are looked at one by one, with the rows of their vicinity; `filled` is what stands in slots
+    without a reading.
     """
     meters = len(table.meters)
     end_ms = start_ms + HOUR_MS
@@ -87,6 +110,8 @@ def measure(table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] =
         spans = spans.joined(_intervals(table, plain.take(table.interval[plain.meter] & plain_counts)))
     for place in sorted(odd):
         spans = spans.joined(_spans_of_one(table, place, rows.take(rows.meter == place)))
+    if filled:
+        spans = spans.joined(_estimates(filled))
     measured = _fold(table, meters, start_ms, end_ms, spans)
     if table.any_gauge:
         measured = _with_gauges(table, start_ms, rows.take(table.gauge[rows.meter]), measured)
@@ -257,6 +282,13 @@ def _intervals(table: MeterTable, rows: Rows) -> _Spans:
     return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons, {})
 
 
+def _estimates(filled: Sequence[Estimate]) -> _Spans:
+    columns = np.array([(each.place, each.from_ms, each.to_ms, each.amount or 0, each.received) for each in filled])
+    place, from_ms, to_ms, amount, received = columns.T
+    reasons = {at: each.reason for at, each in enumerate(filled) if each.amount is None}
+    return _Spans(place, from_ms, to_ms, amount, np.ones(len(filled), bool), received, reasons, {})
+
+
 def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans) -> Quantities:
     flaws = _flaws(table, start_ms, end_ms, spans, spans.doubts) if spans.doubts else []
     if spans.reasons:
@@ -270,6 +302,7 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
     cut = (high - low) != length
     gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
     guessed = gap | spans.guessed
+    counted = table.without_outages(spans.place, low, high)
     sums = np.zeros((4, meters), np.int64)
     known = np.zeros(meters, np.int64)
     if len(part):
@@ -277,10 +310,10 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
         np.maximum.at(known, spans.place, spans.received)
         if guessed.any():
             np.add.at(sums[1], spans.place[guessed], part[guessed])
-            np.add.at(sums[2], spans.place[~guessed], (high - low)[~guessed])
-            np.add.at(sums[3], spans.place[guessed], (high - low)[guessed])
+            np.add.at(sums[2], spans.place[~guessed], counted[~guessed])
+            np.add.at(sums[3], spans.place[guessed], counted[guessed])
         else:
-            np.add.at(sums[2], spans.place, high - low)
+            np.add.at(sums[2], spans.place, counted)
     expected = table.expected_ms(start_ms, end_ms)
     # Slots that overlap each other cannot cover more of the hour than there is.
     np.minimum(sums[2], expected, out=sums[2])

@@ -9,7 +9,7 @@ from collections.abc import Collection
 import numpy as np
 
 from schemas.windows import HOUR_MS
-from streams.domain import edges, vicinity
+from streams.domain import edges, filling, vicinity
 from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import in_order
@@ -43,6 +43,8 @@ def hours_reached(
         found.update(range(low, high + HOUR_MS, HOUR_MS), hours)
     if len(registers) < len(places):
         found.update(_slots(table, *put))
+        if table.any_filled:
+            found.update(filling.hours_reached(work, table, start_ms, places))
     return found
 
 

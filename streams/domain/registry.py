@@ -26,6 +26,7 @@ from schemas.documents import (
     Limit,
     Measurement,
     Meter,
+    Outage,
     Park,
     Product,
     Province,
@@ -34,6 +35,7 @@ from schemas.documents import (
     Rule,
     Settings,
     Source,
+    Stop,
     Validation,
 )
 from schemas.documents.settings import SettingsSpec
@@ -49,6 +51,7 @@ from streams.domain.resolving import (
     key_view,
     limit_view,
     measurement_view,
+    pauses_of,
     product_view,
     release_view,
     rule_view,
@@ -169,8 +172,10 @@ class Snapshot:
         exchanges: defaultdict[str, list[Exchange]] = defaultdict(list)
         for exchange in _of(Exchange, every):
             exchanges[exchange.spec.meter].append(exchange)
+        pauses = pauses_of(one for one in every if isinstance(one, Outage | Stop))
         enterprises = {
-            one.id: enterprise_view(one, meters_of[one.id], carriers, exchanges) for one in _of(Enterprise, every)
+            one.id: enterprise_view(one, meters_of[one.id], carriers, exchanges, pauses)
+            for one in _of(Enterprise, every)
         }
         formulas = {one.id: one for one in _of(Indicator, every)}
         indicators = {one.id: indicator_view(one, units, formulas, items) for one in formulas.values()}
@@ -352,6 +357,10 @@ class Snapshot:
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
             if meter.exchanges:
                 digest.update(repr((meter.exchanges, meter.multipliers)).encode())
+            if meter.outages:
+                digest.update(repr(meter.outages).encode())
+        if view.stops:
+            digest.update(repr(view.stops).encode())
         mine = self.certificates.get(view.id, ())
         digest.update(repr(mine).encode())
         used = frozenset((*(meter.carrier for meter in view.meters), *(each.carrier for each in mine)))

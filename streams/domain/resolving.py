@@ -23,12 +23,14 @@ from schemas.documents import (
     Limit,
     Measurement,
     Meter,
+    Outage,
     Product,
     Release,
     ReportedItem,
     Rule,
     Select,
     Source,
+    Stop,
     Threshold,
     Validity,
     canonical,
@@ -37,6 +39,7 @@ from schemas.documents import (
 from schemas.documents.energy import Emitting
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
+from schemas.documents.pause import OutageSpec
 from schemas.instants import instant_ms
 from schemas.reference import load
 from schemas.reference.filling import filling
@@ -60,6 +63,7 @@ from streams.domain.views import (
     MeasurementView,
     MeterView,
     MultiplierSince,
+    PauseView,
     ProductView,
     ReleaseView,
     RuleView,
@@ -110,7 +114,11 @@ def version_of(document: Document) -> str:
 
 
 def meter_view(
-    meter: Meter, index: int, carriers: Mapping[str, CarrierView], exchanges: Iterable[Exchange]
+    meter: Meter,
+    index: int,
+    carriers: Mapping[str, CarrierView],
+    exchanges: Iterable[Exchange],
+    outages: Iterable[PauseView] = (),
 ) -> MeterView:
     """Return the view of a meter at its place among its enterprise's; raise ValueError when a count is not exact."""
     swaps = sorted(exchanges, key=lambda each: each.spec.at)
@@ -159,6 +167,8 @@ def meter_view(
         is_rate=unit != carrier.unit,
         valid_hour_ms=validity.hour_ms,
         valid_day_hours=validity.day_hours,
+        longest_gap_ms=spec.longest_gap_ms,
+        outages=merged(outages),
         from_ms=from_ms,
         to_ms=to_ms,
         capacity_micro_per_h=None
@@ -174,6 +184,33 @@ def usual_validity() -> Validity:
     return Validity(hour=f"{usual.hour_min}min", day_hours=usual.day_hours, source=usual.standard)
 
 
+Pauses = Mapping[tuple[str, str], Sequence[PauseView]]
+
+
+def pauses_of(documents: Iterable[Outage | Stop]) -> Pauses:
+    """Return what outages and stops say, by kind and by entity (`meter/..` or `enterprise/..`)."""
+    found: dict[tuple[str, str], list[PauseView]] = {}
+    for each in documents:
+        spec = each.spec
+        entity = f"enterprise/{spec.enterprise}"
+        if isinstance(spec, OutageSpec) and spec.meter is not None:
+            entity = f"meter/{spec.meter}"
+        to_ms = LATEST_MS if spec.to is None else ms_of(spec.to)
+        found.setdefault((each.kind, entity), []).append(PauseView(ms_of(spec.from_), to_ms))
+    return found
+
+
+def merged(pauses: Iterable[PauseView]) -> tuple[PauseView, ...]:
+    """Return pauses in order of time, those that touch each other as one."""
+    found: list[PauseView] = []
+    for each in sorted(pauses):
+        if found and each.from_ms <= found[-1].to_ms:
+            found[-1] = PauseView(found[-1].from_ms, max(found[-1].to_ms, each.to_ms))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
 def _count(value: Decimal | None, scale: int) -> int | None:
     return None if value is None else at_scale(value, scale)
 
@@ -183,16 +220,25 @@ def enterprise_view(
     meters: Iterable[Meter],
     carriers: Mapping[str, CarrierView],
     exchanges: Mapping[str, Sequence[Exchange]],
+    pauses: Pauses,
 ) -> EnterpriseView:
     """Return the view of an enterprise with its meters, sorted by id; `exchanges` are by id of the meter."""
     spec = enterprise.spec
     from_ms, to_ms = range_ms(enterprise)
     ordered = sorted(meters, key=lambda meter: meter.short_id)
+    entity = f"enterprise/{enterprise.id}"
     return EnterpriseView(
         id=enterprise.id,
-        entity=f"enterprise/{enterprise.id}",
+        entity=entity,
         meters=tuple(
-            meter_view(meter, index, carriers, exchanges.get(meter.id, ())) for index, meter in enumerate(ordered)
+            meter_view(
+                meter,
+                index,
+                carriers,
+                exchanges.get(meter.id, ()),
+                (*pauses.get(("outage", f"meter/{meter.id}"), ()), *pauses.get(("outage", entity), ())),
+            )
+            for index, meter in enumerate(ordered)
         ),
         industry=since(spec.industry),
         county=since(spec.county),
@@ -201,6 +247,7 @@ def enterprise_view(
             Listed(day_ms(entry.from_), LATEST_MS if entry.to is None else day_ms(entry.to), entry.id)
             for entry in spec.lists
         ),
+        stops=merged(pauses.get(("stop", entity), ())),
         from_ms=from_ms,
         to_ms=to_ms,
     )

@@ -15,7 +15,7 @@ from schemas.windows import HOUR_MS
 from streams.domain.gauge import divisor, pieces
 from streams.domain.hour import EXCLUDED, VOID, Rows
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Quantities, measure, register_spans
+from streams.domain.metering import Estimate, Quantities, measure, register_spans
 from streams.domain.register import SpanKind
 from streams.domain.share import share_one
 
@@ -45,14 +45,15 @@ class Span(NamedTuple):
     """A span and its part in an hour; instants in epoch ms, amounts at 1e-6 of the carrier's unit.
 
     `first` is the reading at a register's begin (None: another meter), `last` the one at its end, the interval's, or
-    the one that stands over the span of a gauge, whose amounts are rounded here: the hour is summed up before that.
+    the one that stands over the span of a gauge, whose amounts are rounded here: the hour is summed up before
+    that. Without both it is a slot without a reading, filled in for `reason`.
     `amount` is over all of the span, `part` between `low_ms` and `high_ms`; both None where it gives nothing.
     """
 
     from_ms: int
     to_ms: int
     first: Reading | None
-    last: Reading
+    last: Reading | None
     micro_per_count: int
     amount: int | None
     low_ms: int
@@ -86,23 +87,24 @@ class MeterHour(NamedTuple):
 
 
 def meter_hours(
-    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int]
+    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int], filled: Sequence[Estimate] = ()
 ) -> tuple[list[MeterHour], Quantities]:
     """Return the hour at `start_ms` of every meter of a table, by place, and the quantities they were taken from.
 
-    `rows` and `odd` are those that `metering.measure` takes.
+    `rows`, `odd` and `filled` are those that `metering.measure` takes.
     """
-    measured = measure(table, start_ms, rows, odd)
+    measured = measure(table, start_ms, rows, odd, filled)
     expected = table.expected_ms(start_ms, start_ms + HOUR_MS)
     return [
-        _meter_hour(table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]))
+        _meter_hour(table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]), filled)
         for place in range(len(table.ids))
     ], measured
 
 
 def _meter_hour(
-    table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int
-) -> MeterHour:
+    table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int,
+    filled: Sequence[Estimate],
+) -> MeterHour:  # fmt: skip
     readings = tuple(_readings(rows))
     refused = {
         (each.from_ms, each.to_ms): each.reason
@@ -116,6 +118,7 @@ def _meter_hour(
     else:
         valid = [each for each in readings if each.counts]
         spans = tuple(_intervals(table, place, valid, start_ms, refused))
+        spans += tuple(_estimate(table, start_ms, each) for each in filled if each.place == place)
     amount = int(measured.amount[place])
     return MeterHour(
         readings,
@@ -172,6 +175,15 @@ def _held(
         guessed = each.quality in _GUESSED
         kind, why = (ESTIMATED, MARKED) if guessed else (MEASURED, INTEGRATED if table.rate[place] else HELD)
         yield Span(from_ms, to_ms, None, each, factor, amount, low, high, part, kind, why)
+
+
+def _estimate(table: MeterTable, start_ms: int, each: Estimate) -> Span:
+    low, high = max(each.from_ms, start_ms), min(each.to_ms, start_ms + HOUR_MS)
+    factor = table.meters[each.place].micro_per_count_at(each.from_ms)
+    if each.amount is None:
+        return Span(each.from_ms, each.to_ms, None, None, factor, None, low, high, None, MISSING, each.reason)
+    part = share_one(each.amount, each.to_ms - each.from_ms, low - each.from_ms, high - each.from_ms)
+    return Span(each.from_ms, each.to_ms, None, None, factor, each.amount, low, high, part, ESTIMATED, each.reason)
 
 
 def _intervals(

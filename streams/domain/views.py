@@ -102,6 +102,17 @@ class ExchangeView(NamedTuple):
     initial: int | None
 
 
+class PauseView(NamedTuple):
+    """A declared time [epoch ms] in which something does not run."""
+
+    from_ms: int
+    to_ms: int
+
+    def meets(self, from_ms: int, to_ms: int) -> bool:
+        """Tell whether a part of a time lies in the pause."""
+        return self.from_ms < to_ms and from_ms < self.to_ms
+
+
 @dataclass(frozen=True, slots=True)
 class MeterView:
     """A meter: a reading is `count` at `scale` decimal places of `unit`, allowed in steps of `resolution` counts.
@@ -112,7 +123,8 @@ class MeterView:
     `capacity_micro_per_h` is what the transformer carries at a power factor of one [1e-6 of the carrier's unit / h].
 
     A gauge with `is_rate` tells an amount by hour, of which its quantity is the integral; any other a level. An average
-    of it needs `valid_hour_ms` [ms] of an hour, and `valid_day_hours` such hours of a day.
+    of it needs `valid_hour_ms` [ms] of an hour, and `valid_day_hours` such hours of a day. Gaps of an interval are
+    filled by a straight line up to `longest_gap_ms`; `outages` are in order of time and do not touch each other.
     """
 
     index: int
@@ -138,6 +150,8 @@ class MeterView:
     is_rate: bool
     valid_hour_ms: int
     valid_day_hours: int
+    longest_gap_ms: int
+    outages: tuple[PauseView, ...]
     from_ms: int
     to_ms: int
     capacity_micro_per_h: Fraction | None = None
@@ -158,7 +172,7 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True)
 class EnterpriseView:
-    """An enterprise, its meters sorted by id, and where it belongs."""
+    """An enterprise, its meters sorted by id, where it belongs, and its stops of production in order of time."""
 
     id: str
     entity: str
@@ -167,6 +181,7 @@ class EnterpriseView:
     county: tuple[Since, ...]
     park: tuple[Since, ...]
     lists: tuple[Listed, ...]
+    stops: tuple[PauseView, ...]
     from_ms: int
     to_ms: int
 

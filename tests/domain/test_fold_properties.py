@@ -43,6 +43,8 @@ METERS = (
     meter("e05", "register", step="10min", role="output"),
     meter("e06", step="20min", role="generation", counts_as="renewable"),
     meter("g01", "gauge", step="20min", unit="kW", validity={"hour": "30min", "day_hours": 1, "source": "test"}),
+    meter("e08", step="20min", longest_gap="2h"), meter("e07", step="20min", longest_gap="5h", stamp="start"),
+    document("outage", "e07-out", meter="works.e07", to="2018-04-01T02:50:00", **{"from": "2018-04-01T01:10:00"}),
     meter("g02", "gauge", step="1h", carrier="so2", unit="mg/m3"),
 )  # fmt: skip
 # From 1 April on the works measured its own factor, and in April some of what it bought was green.
@@ -71,7 +73,7 @@ class Sent(NamedTuple):
 
 @st.composite
 def sent(draw: st.DrawFn) -> Sent:
-    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05", "e06", "g01", "g02")))
+    name = draw(st.sampled_from(("e01", "e02", "e03", "e04", "e05", "e06", "e07", "e08", "g01", "g02")))
     # On a grid, so that instants meet; the grid holds hour edges and places besides them.
     t_ms = FIRST_MS + draw(st.integers(0, (LAST_MS - FIRST_MS) // 600_000)) * 600_000
     value = draw(st.none() | st.decimals("0", "30", places=2, allow_nan=False))

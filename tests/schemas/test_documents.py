@@ -70,6 +70,8 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "source",
             "meter",
             "exchange",
+            "outage",
+            "stop",
             "carrier",
             "release",
             "product",
