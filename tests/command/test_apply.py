@@ -39,7 +39,7 @@ spec:
     - {from: 2018-01-01, id: nowhere}
 """,
     "more/b.yaml": """\
-{apiVersion: qingyu/v1, kind: stop, id: x, valid_from: 2018-01-01, spec: {}}
+{apiVersion: qingyu/v1, kind: clock, id: x, valid_from: 2018-01-01, spec: {}}
 ---
 {apiVersion: qingyu/v1, kind: carrier, id: gas, valid_from: 2018-01-01,
  spec: {unit: florin, medium: fuel}}

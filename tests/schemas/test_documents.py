@@ -98,9 +98,9 @@ def test_a_document_is_read_back_as_it_was_written(raw: dict[str, Any]) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_kinds_there_are() -> None:
-    (fault,) = faults({"apiVersion": "qingyu/v1", "kind": "stop", "id": "x"})
+    (fault,) = faults({"apiVersion": "qingyu/v1", "kind": "clock", "id": "x"})
     assert fault.code == "unknown_kind"
-    assert "'stop' is not known: the kinds are province, city," in fault.message
+    assert "'clock' is not known: the kinds are province, city," in fault.message
 
 
 def test_all_faults_of_a_document_are_named_at_once() -> None:
