@@ -113,7 +113,8 @@ def meter_documents(
     hours = children_of(day)
     period = window(day)
     cells = block.cells[:, :, places]
-    expected = np.stack([table.expected_ms(hour.start_ms, hour.end_ms)[places] for hour in hours])
+    every = np.stack([table.expected_ms(hour.start_ms, hour.end_ms) for hour in hours])
+    expected = every[:, places]
     numbers = np.stack(
         (cells[0], cells[1], expected * MICRO_PER_MS, cells[2] * MICRO_PER_MS, cells[3] * MICRO_PER_MS, cells[4])
     )
@@ -124,7 +125,7 @@ def meter_documents(
     latest = cells[4].max(axis=0).tolist()
     rows = _with_gaps(numbers, here)
     known_hours = [each is not None for each in status]
-    differences = _unexplained(table, block, edges, known_hours) if table.nodes else {}
+    differences = _unexplained(table, block, every, known_hours) if table.nodes else {}
     late = REVISED in status
     found: list[CalendarDocument] = []
     for place, (amount, estimated, expected_s, measured_s, estimated_s, known), last in zip(
@@ -169,10 +170,9 @@ def meter_documents(
 
 
 def _unexplained(
-    table: MeterTable, block: Block, edges: npt.NDArray[np.int64], known: list[bool]
+    table: MeterTable, block: Block, expected: npt.NDArray[np.int64], known: list[bool]
 ) -> dict[int, list[tuple[str, list[int | None]]]]:
     """Return by place what sub-meters do not explain of the meters above them, in the hours that are known."""
-    expected = np.clip(np.minimum(table.to_ms, edges + HOUR_MS) - np.maximum(table.from_ms, edges), 0, None)
     values, here = table.nodes.unexplained(block.cells[0], block.cells[2] + block.cells[3], expected)
     here &= np.array(known, bool)[:, None]
     rows = zip(values.T.tolist(), here.T.tolist(), strict=True)
