@@ -94,7 +94,10 @@ class _Judge:
         yield from self._in_a_row(check, stuck)
 
     def zeros(self, check: MeterCheck) -> Iterator[Flaw]:
-        yield from self._in_a_row(check, zeros)
+        for flaw in self._in_a_row(check, zeros):
+            pauses = (*self._table.view.stops, *self._table.meters[self._table.place[flaw.meter]].outages)
+            if not any(each.meets(flaw.from_ms, flaw.to_ms) for each in pauses):
+                yield flaw
 
     def _in_a_row(self, check: MeterCheck, rule: Callable[..., Verdict]) -> Iterator[Flaw]:
         day, wanted = self._day, check.rule.spec.values or 0
