@@ -29,12 +29,14 @@ _TIME = re.compile(rf"time\.(?:expected|measured|estimated)\.({ID_TEXT})")
 _GAS = re.compile(rf"(gas|co2e)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
+_ONLINE = re.compile(r"online\.(?:expected|measured)\.(?:meters|sources)")
 _REPORTED = re.compile(rf"reported\.({ID_TEXT})")
 FORMS = (
     f"qty.CARRIER, qty.CARRIER.({'|'.join(QUANTITY_PARTS)}), unexplained.CARRIER, energy.cv, energy.eq, "
     "energy.cv.estimated, energy.(cv|eq).(feedstock|renewable|green|controlled), co2.fuel, co2.process, co2.power, "
     "co2.heat, co2.total, co2.green, co2.controlled, time.expected.CARRIER, time.measured.CARRIER, "
-    "time.estimated.CARRIER, output.PRODUCT, reported.ITEM; of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
+    "time.estimated.CARRIER, output.PRODUCT, reported.ITEM, "
+    "online.(expected|measured).(meters|sources); of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
     "integral.CARRIER, integral.CARRIER.estimated"
 )
 
@@ -80,6 +82,8 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, found[1], None, "s")
     if found := _GAS.fullmatch(text):
         return Metric(text, None, None, "kg" if found[1] == "gas" else "kgCO2")
+    if _ONLINE.fullmatch(text):
+        return Metric(text, None, None, "s")
     if _VARIANT.fullmatch(text):
         return Metric(text, None, None, "dimensionless")
     if found := _OUTPUT.fullmatch(text):

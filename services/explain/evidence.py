@@ -22,6 +22,7 @@ from services.explain.facts import EnterpriseFacts, HourFacts, Line, hours_of
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
 from streams.domain.membership import Membership
+from streams.domain.online import ONLINE
 from streams.domain.products import OF_ACCOUNT, products, source_of
 from streams.domain.registry import MeterView, Snapshot
 from streams.domain.spans import MeterHour, Reading, Span
@@ -84,7 +85,7 @@ class _Writing:
         if facts is None:
             self._members(needed)
         else:
-            self._hours(facts, [each for each in needed if not each.startswith(_REPORTED)])
+            self._hours(facts, [each for each in needed if not each.startswith((*_REPORTED, ONLINE))])
             self._reported(facts, [each for each in needed if each.startswith(_REPORTED)])
         self._use(*entity.split("/", 1))
         self._registry()

@@ -16,6 +16,7 @@ from streams.domain.flaw import Flaw
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of
 from streams.domain.looking import part_of as children_in
+from streams.domain.online import ONLINE
 from streams.domain.own import AVERAGE
 from streams.domain.products import EQ, Product, part_of, products, source_of
 from streams.domain.registry import IndicatorView, MeterView, Snapshot
@@ -85,7 +86,7 @@ class Explainer:
 
     def _coverage(self, metric: str, name: str) -> str:
         """Return how much of a window is known, by the times of the carriers that a metric is made of."""
-        if metric.startswith(("time.", "output.", "reported.")):
+        if metric.startswith(("time.", "online.", "output.", "reported.")):
             return ""
         sums = self._times(metric, name)
         expected, measured, estimated = sums
@@ -297,6 +298,9 @@ class EnterpriseExplainer(Explainer):
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
         if metric.startswith(UNEXPLAINED):
             found.children += _differences(self._facts, metric, None, self._units(metric), hour)
+            return
+        if metric.startswith(ONLINE):
+            found.notes.append("the time for which data came, of all meters or of their sources 在线时间")
             return
         facts = self._facts.hour(hour.start_ms)
         if metric.startswith(("qty.", "integral.", "time.")):

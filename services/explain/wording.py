@@ -67,6 +67,7 @@ METRICS = {
     "rate": "average rate over measured time 实测时间平均流率",
     "integral": "integral over time 时间积分",
     "time": "metered time 计量时间",
+    "online": "online time 在线时间",
     "output": "output 产量",
     "reported": "reported value 填报值",
     "ind": "indicator 指标",

@@ -26,6 +26,7 @@ from streams.domain.indicator import hour_values
 from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
+from streams.domain.online import online_times
 from streams.domain.own import own_values
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
@@ -257,6 +258,8 @@ class EnterpriseFold:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
             metrics.update(self.table.nodes.of_enterprise(measured.amount, covered_ms, expected_ms))
+        if self.plan.formulas.online:
+            metrics.update(online_times(self.table, measured, hour.start_ms, hour.end_ms))
         metrics.update(hour_values(self.plan.formulas.simple, metrics))
         known = int(measured.known.max(initial=0)) or None
         set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
@@ -290,6 +293,8 @@ class EnterpriseFold:
         below = self.work.document(child.name)
         if below is None:
             empty = quantities_of_carriers(self.table, nothing(self.table), child.start_ms, child.end_ms)
+            if self.plan.formulas.online:
+                empty.update(online_times(self.table, nothing(self.table), child.start_ms, child.end_ms))
             status = status_of(child, None, self.time.now_ms, self._graces)
             set_child(document, index, empty, status if child.end_ms <= self.time.now_ms else None, None)
             return

@@ -74,7 +74,7 @@ def _status(children: list[str | None]) -> str | None:
 
 def _shares(document: CalendarDocument, part: slice, metric: str) -> Shares | None:
     """Return the shares of a quantity's own carrier, or for energy, emissions and indicators of all carriers."""
-    if metric.startswith(("time.", "output.", "reported.")):
+    if metric.startswith(("time.", "online.", "output.", "reported.")):
         return None
     carrier = carrier_in(metric)
     if carrier is not None:

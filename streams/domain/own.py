@@ -27,13 +27,15 @@ _REPORTED = ("output.", "reported.")
 class Formulas:
     """What is computed of every entity's windows: indicators of hours too, averages, and those across windows.
 
-    `stocks` are the reported metrics whose parts do not add up over time.
+    `stocks` are the reported metrics whose parts do not add up over time; `online` tells whether any formula or rule
+    asks for the online time, which is computed for nobody else.
     """
 
     simple: tuple[IndicatorView, ...] = ()
     averages: tuple[IndicatorView, ...] = ()
     across: tuple[IndicatorView, ...] = ()
     stocks: frozenset[str] = frozenset()
+    online: bool = False
 
     @staticmethod
     def of(snapshot: Snapshot) -> "Formulas":
@@ -44,6 +46,7 @@ class Formulas:
             tuple(each for each in every if each.type == AVERAGE),
             tuple(each for kind in ORDER for each in every if each.type == kind),
             frozenset(f"reported.{each.id}" for each in snapshot.items.values() if not each.additive),
+            snapshot.asks_online,
         )
 
 

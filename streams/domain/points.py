@@ -67,7 +67,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     numbers = {carrier: number for number, carrier in enumerate(carriers, 1)}
 
     def group_of(name: str) -> int:
-        if name.startswith((_TIME, *_REPORTED)):
+        if name.startswith((_TIME, "online.", *_REPORTED)):
             return -1
         carrier = carrier_in(name)
         return 0 if carrier is None else numbers.get(carrier, -1)

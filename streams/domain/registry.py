@@ -255,6 +255,13 @@ class Snapshot:
                 found.append(Place(at_ms, province, grid))
         return tuple(found)
 
+    @property
+    def asks_online(self) -> bool:
+        """Whether an indicator or a rule asks for the time in which data came."""
+        asked = [each.metric for each in self.rules.values()]
+        asked += [name for each in self.indicators.values() for name in (each.numerator, each.denominator or "")]
+        return any(name.startswith("online.") for name in asked)
+
     def unit_of(self, metric: str) -> str:
         """Return the unit of a metric, `ind.ID` included; raise KeyError or MetricError when it is not known."""
         if metric.startswith("ind."):
@@ -353,7 +360,7 @@ class Snapshot:
         digest = hashlib.sha256()
         for meter in view.meters:
             document = self.documents[DocumentKey("meter", f"{view.id}.{meter.id}")]
-            unread = {"source", "level", "tag"}
+            unread = {"level", "tag"} if self.asks_online else {"source", "level", "tag"}
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
             if meter.exchanges:
                 digest.update(repr((meter.exchanges, meter.multipliers)).encode())
