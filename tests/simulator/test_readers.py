@@ -121,7 +121,7 @@ def tiers_passed() -> dict[str, dict[str, int]]:
             top, bottom = (
                 amounts[enterprise, str(metric), month.name] for metric in (spec.numerator, spec.denominator)
             )
-            passed = sum(top / bottom > float(tier.max) for tier in limit.spec.tiers)
+            passed = sum(top / bottom > float(tier.max) for tier in limit.spec.tiers or ())
             found.setdefault(enterprise, {})[month.name] = passed
     return found
 
