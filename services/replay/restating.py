@@ -22,7 +22,7 @@ from streams.domain.registration import Accepted, register
 from streams.domain.registry import Snapshot
 
 # What follows from coefficients and factors; quantities and times do not.
-_VALUED = ("energy.", "co2.", "ind.")
+_VALUED = ("energy.", "co2.", "gas.", "co2e.", "ind.")
 SETTINGS = DocumentKey("settings", "default")
 
 

@@ -43,6 +43,19 @@ def test_what_would_move_is_told_by_period_the_year_first() -> None:
     ]
 
 
+def test_what_would_move_of_other_gases_is_told_too() -> None:
+    def under(gwp: str) -> Any:
+        release = document(
+            "release", "demo-2018", gwp=gwp,
+            coefficients=[{"carrier": "electricity", "cv_kgce": "0.1229", "eq_kgce": "0.3", "source": "demo"}],
+            factors=[{"carrier": "electricity", "gas": "ch4", "kg": "0.1", "scope": "power", "source": "demo"}],
+        )  # fmt: skip
+        return stream_under(documents(REGISTRY, release, meter("e01", step="1h"))).totals["enterprise/works|2018"]
+
+    found = {each.metric for each in moves_of(under("AR5"), under("AR6"))}
+    assert found == {"co2e.ch4"}
+
+
 def test_the_pin_moves_settled_numbers_and_says_which_registry_did() -> None:
     stream = stream_under(REGISTERED)
     stream.step(tick("2018-12-01"))
