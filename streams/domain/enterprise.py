@@ -26,7 +26,7 @@ from streams.domain.indicator import hour_values
 from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
-from streams.domain.online import online_times
+from streams.domain.online import online_times, unseen_times
 from streams.domain.own import own_values
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
@@ -294,7 +294,7 @@ class EnterpriseFold:
         if below is None:
             empty = quantities_of_carriers(self.table, nothing(self.table), child.start_ms, child.end_ms)
             if self.plan.formulas.online:
-                empty.update(online_times(self.table, nothing(self.table), child.start_ms, child.end_ms))
+                empty.update(unseen_times(self.table, child.start_ms, child.end_ms))
             status = status_of(child, None, self.time.now_ms, self._graces)
             set_child(document, index, empty, status if child.end_ms <= self.time.now_ms else None, None)
             return
