@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.windows import DAY_MS, Window, window, window_at
-from streams.domain.registry import Snapshot
+from streams.domain.registry import EnterpriseView, Snapshot
 from streams.domain.tagging import certified
 
 TERRITORY_KINDS = ("park", "county", "city", "province", "industry", "list")
@@ -76,6 +76,11 @@ class Membership:
             found = self._of[key] = frozenset(territories)
         return found
 
+    def moved(self, other: "Membership") -> list[str]:
+        """Return the ids of the enterprises that belong elsewhere, or at other times, in another registry."""
+        mine, theirs = self.snapshot.enterprises, other.snapshot.enterprises
+        return [id_ for id_ in sorted({*mine, *theirs}) if _belonging(mine.get(id_)) != _belonging(theirs.get(id_))]
+
     def _set(self, members: tuple[str, ...]) -> frozenset[str]:
         found = self._sets.get(members)
         if found is None:
@@ -124,3 +129,7 @@ class Membership:
     def chains(self) -> dict[str, tuple[str, ...]]:
         """Return what each territory lies in."""
         return {territory: self.snapshot.within(territory, 0) for territory in self.territories}
+
+
+def _belonging(view: EnterpriseView | None) -> tuple[object, ...] | None:
+    return view and (view.from_ms, view.to_ms, view.park, view.county, view.industry, view.lists)

@@ -101,7 +101,16 @@ class Territories:
             self.recompute_all()
             return
         for territory, name in before.green_changes(self._membership):
-            self._touch(territory, window(name))
+            # Of a month of which nobody has said anything yet, certificates alone say nothing either.
+            if name in self._standings or self.documents.get(territory, name) is not None:
+                self._touch(territory, window(name))
+        for enterprise in before.moved(self._membership):
+            # Of who only reports there are no days, and of a year some days may not have come.
+            for name in {*self._standings, *self.documents.periods()}:
+                if len(name) < len("2026-11-21"):
+                    each = window(name)
+                    for territory in before.of(enterprise, each) | self._membership.of(enterprise, each):
+                        self._touch(territory, each)
         for day in self._days_known():
             each = window(day)
             for territory in {*before.territories, *self._membership.territories}:

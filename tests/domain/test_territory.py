@@ -333,6 +333,33 @@ def test_a_change_of_membership_moves_the_numbers_and_nothing_else_is_written() 
     assert state(city) == state(territories_of(documents_of({name: {HOURS[0]: 5} for name in ENTERPRISES}), moved))
 
 
+def test_an_output_moves_with_an_enterprise_of_which_there_is_no_day() -> None:
+    city = Territories()
+    city.follow(SNAPSHOT)
+    for document, text in records(enterprise_documents("far", {}, {("output.steel", "2018-06"): 3})):
+        city.take(document, text)
+    drain(city)
+    assert own(city, "county/west", "2018-06", "output.steel") == 3
+    city.follow(snapshot(CITY.replace("id: west}], industry", "id: east}], industry")))
+    drain(city)
+    assert own(city, "county/west", "2018-06", "output.steel") is None
+    assert own(city, "county/east", "2018-06", "output.steel") == 3
+
+
+GREEN = """
+---
+{apiVersion: qingyu/v1, kind: certificate, id: c1, valid_from: 2018-01-01,
+ spec: {enterprise: far, number: "1", carrier: electricity, period: 2018-06, value: "3", unit: kWh, source: test}}
+"""
+
+
+def test_a_certificate_of_a_month_of_which_nothing_is_known_says_nothing_whenever_it_comes() -> None:
+    first, later = territories_of([], CITY + GREEN), territories_of([])
+    later.follow(snapshot(CITY + GREEN))
+    drain(later)
+    assert state(later) == state(first)
+
+
 def test_a_park_that_everybody_left_knows_nothing_rather_than_zero() -> None:
     city = territories_of(documents_of({"steady": {HOURS[0]: 5}}))
     moved = CITY.replace("park: [{from: 2018-01-01, id: old}],\n", "park: [{from: 2018-01-01, id: new}],\n")
