@@ -12,6 +12,7 @@ from streams.domain.calendar import PROVISIONAL, additive, quarters_of, total, w
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import Documents, home_of
 from streams.domain.registry import IndicatorView
+from streams.domain.tagging import CONTROLLED
 from streams.domain.views import base_at
 
 CUMULATIVE, GROWTH = "cumulative", "growth"
@@ -63,7 +64,7 @@ def _to_date(metric: str, each: Window, value: Value) -> int | None:
     parts: Sequence[Window]
     parts = [quarter for quarter, _ in quarters_of(year)] if each.kind == "quarter" else children_of(year)
     values = [value(metric, part.name) for part in parts if part.start_ms <= each.start_ms]
-    return total(values) if additive(metric) else whole(values)
+    return total(values) if additive(metric) or metric in CONTROLLED else whole(values)
 
 
 def _growth(indicator: IndicatorView, each: Window, value: Value, over: Over) -> int | None:

@@ -27,7 +27,7 @@ from streams.domain.inputs import Readable
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
 from streams.domain.online import online_times, unseen_times
-from streams.domain.own import own_values
+from streams.domain.own import no_longer_own, own_values
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
 from streams.domain.reading_checks import rivals
@@ -312,8 +312,7 @@ class EnterpriseFold:
             own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
             before = document.own.get(each.name)
             if before is not None:
-                # What is no longer computed is said to be unknown, so that no reader keeps it.
-                found.update(dict.fromkeys(before.values.keys() - found.keys()))
+                found.update(no_longer_own(document, part, before.values.keys() - found.keys()))
             if before != own:
                 document.own[each.name] = own
                 self._changed[each.name] = None

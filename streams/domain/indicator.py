@@ -19,19 +19,23 @@ def indicator_value(indicator: IndicatorView, metrics: Metrics) -> int | None:
 
     None where the total, the numerator or the denominator has no value, or the denominator is zero.
     """
-    top = metrics.get(indicator.numerator)
-    if top is None and indicator.numerator in CONTROLLED:
-        top = metrics.get(CONTROLLED[indicator.numerator][0])
+    top = _of_hour_or_window(metrics, indicator.numerator)
     if top is None:
         return None
     factor = indicator.factor
     if indicator.denominator is None:
         return divide_half_even(top * factor.numerator, factor.denominator)
-    bottom = metrics.get(indicator.denominator)
+    bottom = _of_hour_or_window(metrics, indicator.denominator)
     if not bottom:
         return None
     number, divisor = top * factor.numerator * MICRO, bottom * factor.denominator
     return divide_half_even(number, divisor) if divisor > 0 else divide_half_even(-number, -divisor)
+
+
+def _of_hour_or_window(metrics: Metrics, metric: str) -> int | None:
+    value = metrics.get(metric)
+    # Where no part is tagged, all of it is under control.
+    return metrics.get(CONTROLLED[metric][0]) if value is None and metric in CONTROLLED else value
 
 
 def average_value(indicator: IndicatorView, document: CalendarDocument, part: slice) -> int | None:
@@ -58,7 +62,8 @@ def average_value(indicator: IndicatorView, document: CalendarDocument, part: sl
 def _is_whole(document: CalendarDocument, metric: str, at: int) -> bool:
     if document.status[at] in (None, PROVISIONAL):
         return False
-    carrier = metric.removeprefix("qty.").removesuffix(".estimated") if metric.startswith("qty.") else None
+    # A part of a quantity (`qty.CARRIER.renewable`) is as whole as the carrier's time.
+    carrier = metric.split(".")[1] if metric.startswith("qty.") else None
     missing = 0
     for name, values in document.metrics.items():
         if name.startswith("time.") and (carrier is None or name.endswith("." + carrier)):

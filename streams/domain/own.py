@@ -9,7 +9,7 @@ from schemas.messages import CalendarDocument
 from schemas.windows import Window
 from streams.domain.account import Metrics
 from streams.domain.across import ORDER, Over, across_value
-from streams.domain.calendar import total, whole, windows_in
+from streams.domain.calendar import additive, total, whole, windows_in
 from streams.domain.indicator import average_value, indicator_value, window_value
 from streams.domain.looking import Documents, look_up
 from streams.domain.registry import IndicatorView, Snapshot
@@ -97,6 +97,14 @@ def own_values(
     return found
 
 
+def no_longer_own(document: CalendarDocument, part: slice, metrics: Iterable[str]) -> Metrics:
+    """Return what is said of metrics that a window had of its own and has no more, so that no reader keeps those.
+
+    It is what the children add up to, or that nothing is known.
+    """
+    return {metric: total(document.metrics.get(metric, [])[part]) if additive(metric) else None for metric in metrics}
+
+
 def _of_window(
     document: CalendarDocument, part: slice, own: Metrics, formulas: Formulas
 ) -> Iterator[tuple[str, int | None]]:
@@ -129,7 +137,11 @@ def _add_across(
     def value(metric: str, name: str) -> int | None:
         if name in here:
             return window_value(document, *here[name], metric)
-        return look_up(documents, metric, name).value
+        found = look_up(documents, metric, name).value
+        if found is None and metric in CONTROLLED:
+            # Where no part is tagged, all of it is under control.
+            found = look_up(documents, CONTROLLED[metric][0], name).value
+        return found
 
     for indicator in formulas.across:
         for own, _, values in found:

@@ -25,7 +25,7 @@ from streams.domain.calendar import (
 from streams.domain.indicator import hour_values
 from streams.domain.member_outputs import MemberOutputs
 from streams.domain.membership import TERRITORY_KINDS, Membership
-from streams.domain.own import Formulas, own_values
+from streams.domain.own import Formulas, no_longer_own, own_values
 from streams.domain.registry import Snapshot
 from streams.domain.revising import changes, revision, settled
 from streams.domain.sheet import GroupHours, Sheet
@@ -329,8 +329,7 @@ class Territories:
             own = Own(self._status(each, statuses.get(each.name, ()), latest_known(document, part)), found)
             before = document.own.get(each.name)
             if before is not None:
-                # What is no longer computed is said to be unknown, so that no reader keeps it.
-                found.update(dict.fromkeys(before.values.keys() - found.keys()))
+                found.update(no_longer_own(document, part, before.values.keys() - found.keys()))
             if before != own:
                 document.own[each.name] = own
                 changed = True

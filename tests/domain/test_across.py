@@ -150,3 +150,23 @@ def test_a_month_that_is_not_over_does_not_compare_with_a_whole_one() -> None:
     assert found.value("ind.growth", "2019-02") is None
     found.step(tick("2019-03-01"))
     assert found.value("ind.growth", "2019-02") == -50
+
+
+def test_what_is_under_control_grows_from_windows_of_which_no_part_is_tagged() -> None:
+    indicators = (
+        document("indicator", "g", type="growth", total="energy.cv.controlled", unit="%"),
+        document("indicator", "c", type="cumulative", total="energy.cv.controlled", unit="kgce"),
+    )
+    green = document(
+        "certificate", "c1", enterprise="works", number="1", carrier="electricity", period="2019-02", value="3",
+        unit="kWh", source="demo",
+    )  # fmt: skip
+    found = Stream(documents(REGISTRY, METER, *indicators, green))
+    found.step(tick("2018-01-01"))
+    for day in ("2018-02-01", "2019-01-01", "2019-02-01"):
+        found.readings(("e01", end_of(day), "240"))
+    found.step(tick("2019-03-05"))
+    # 240 kWh are 29.496 kgce, of which 3 kWh or 0.3687 kgce are green in the second February.
+    assert found.value("ind.g", "2019-02") == Decimal("-1.25")
+    assert found.value("ind.c", "2018-02") == Decimal("29.496")
+    assert found.value("ind.c", "2019-02") == Decimal("58.6233")

@@ -1,5 +1,6 @@
 """Gross and controlled totals of an hour reconcile, and what the enterprise makes itself counts once."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -67,6 +68,43 @@ def test_own_use_is_what_was_generated_and_did_not_go_out(exported: str, used: i
     assert found["qty.electricity.selfused"] == found["qty.electricity.renewable"] == used * MICRO
     assert found["qty.electricity"] == (140 - int(exported)) * MICRO
     assert found["co2.power"] == (100 - int(exported)) * 6 * MICRO // 10
+
+
+def certificate(id_: str, period: str, value: str) -> str:
+    return document(
+        "certificate", id_, enterprise="works", number=id_, carrier="electricity", period=period, value=value,
+        unit="kWh", source="demo",
+    )  # fmt: skip
+
+
+def test_a_years_certificate_that_is_withdrawn_leaves_those_of_its_months() -> None:
+    month = certificate("c1", "2018-03", "3")
+    stream = Stream(documents(REGISTRY, meter("e1", step="1h"), month, certificate("c2", "2018", "5")))
+    stream.step(tick("2018-03-01"))
+    stream.readings(("e1", "2018-03-01T09:00", "100"))
+    stream.step(tick("2018-04-05"))
+    stream.register(documents(REGISTRY, meter("e1", step="1h"), month), 2)
+    found = [stream.value(f"energy.cv{part}", "2018") for part in ("", ".green", ".controlled")]
+    assert found == [Decimal("12.29"), Decimal("0.3687"), Decimal("11.9213")]
+
+
+def test_a_part_of_a_quantity_is_averaged_over_the_hours_of_which_nothing_is_missing() -> None:
+    mean = document(
+        "indicator", "mean", type="average", total="qty.electricity.renewable", over="hour", unit="kWh"
+    )  # fmt: skip
+    stream = Stream(documents(REGISTRY, meter("pv", role="generation", counts_as="renewable"), mean))
+    stream.step(tick("2018-03-01"))
+    stream.readings(*(("pv", f"2018-03-01T{at}", "10") for at in ("08:15", "08:30", "08:45", "09:00", "09:15")))
+    stream.step(tick("2018-03-09"))
+    assert stream.value("ind.mean", "2018-03-01") == 40
+
+
+def test_an_hours_share_of_what_is_under_control_is_of_all_where_no_part_is_tagged() -> None:
+    share = document(
+        "indicator", "share", type="share", numerator="energy.cv", denominator="energy.cv.controlled", unit="%"
+    )  # fmt: skip
+    found = hour(meter("e1", step="1h"), readings=[("e1", "100")], more=(share,))
+    assert found["ind.share"] == 100 * MICRO
 
 
 def test_an_enterprise_without_tags_has_no_parts() -> None:
