@@ -3,7 +3,7 @@
 A value stands until the next if that comes within 1.5 steps, else for one step; there is no straight line between
 values. A value marked as maintenance or fault ends the one before and is missing itself; a void is as if never sent.
 An hour's integral of a level is in unit x seconds, that of a rate is an amount: both are rounded once, half-even. An
-average is over measured time alone.
+average is over measured time alone; what stands over an outage is in neither.
 """
 
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ def integrals(table: MeterTable, start_ms: int, found: Pieces, counts: Bools, gu
     counted = table.without_outages(found.place, low, low + length)
     np.add.at(measured, found.place[plain], counted[plain])
     np.add.at(estimated, found.place[marked], counted[marked])
-    parts = [_summed(table, found, length, each) for each in (plain, marked)]
+    parts = [_summed(table, found, counted, each) for each in (plain, marked)]
     both = {place: parts[0].get(place, 0) + parts[1].get(place, 0) for place in {*parts[0], *parts[1]}}
     amounts, guesses = (
         {place: divide_half_even(total, divisor(table.meters[place])) for place, total in each.items()}

@@ -171,7 +171,9 @@ def _held(
         if reason is not None:
             yield Span(from_ms, to_ms, None, each, factor, None, low, high, None, MISSING, reason)
             continue
-        amount, part = (divide_half_even(worth * (end - begin), by) for begin, end in ((from_ms, to_ms), (low, high)))
+        edges = np.array([from_ms, low]), np.array([to_ms, high])
+        counted: list[int] = table.without_outages(np.array([place, place]), *edges).tolist()
+        amount, part = (divide_half_even(worth * length_ms, by) for length_ms in counted)
         guessed = each.quality in _GUESSED
         kind, why = (ESTIMATED, MARKED) if guessed else (MEASURED, INTEGRATED if table.rate[place] else HELD)
         yield Span(from_ms, to_ms, None, each, factor, amount, low, high, part, kind, why)

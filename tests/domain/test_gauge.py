@@ -71,6 +71,14 @@ def test_an_average_leaves_out_what_was_estimated() -> None:
     assert power(*rows).value("rate.electricity", HOUR, "meter/works.p01") == 10
 
 
+def test_what_stands_over_an_outage_is_in_neither_integral_nor_average() -> None:
+    outage = document("outage", "o", meter="works.s01", to="2018-03-01T08:10:00", **{"from": "2018-03-01T08:00:00"})
+    stream = Stream(registered(meter("s01", "gauge", step="5min", carrier="so2", unit="mg/m3"), outage))
+    stream.readings(*(("s01", instant("2018-03-01T08:00") + at * 300_000, 10) for at in range(12)))
+    assert stream.value("integral.so2", HOUR, "meter/works.s01") == 30_000
+    assert stream.value("avg.so2", HOUR, "meter/works.s01") == 10
+
+
 def test_a_sub_meter_of_power_does_not_add_to_the_balance() -> None:
     stream = power(("08:00", 60), role="sub")
     assert stream.value("qty.electricity", HOUR) is None
