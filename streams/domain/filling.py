@@ -57,8 +57,9 @@ def _short(work: Work, table: MeterTable, start_ms: int) -> list[int]:
             rows = rows.take(usable(rows) & table.filled[rows.meter])
             step = table.step_ms[rows.meter]
             begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
-            length = np.minimum(begin + step, start_ms + HOUR_MS) - np.maximum(begin, start_ms)
-            np.add.at(covered, rows.meter, np.maximum(length, 0))
+            low, high = np.maximum(begin, start_ms), np.minimum(begin + step, start_ms + HOUR_MS)
+            # What was sent of an outage covers nothing that is expected.
+            np.add.at(covered, rows.meter, table.without_outages(rows.meter, low, np.maximum(low, high)))
     short: list[int] = np.flatnonzero(
         table.filled & (covered < table.expected_ms(start_ms, start_ms + HOUR_MS))
     ).tolist()
