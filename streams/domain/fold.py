@@ -19,7 +19,7 @@ from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejecti
 from streams.domain.passing import documents_of, passed
 from streams.domain.plan import Plan, Plans
 from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
-from streams.domain.work import Cache, Output, Work
+from streams.domain.work import Cache, Output, Work, stretches_key
 
 
 class Cursor(msgspec.Struct, omit_defaults=True):
@@ -75,6 +75,7 @@ class Recomputing(NamedTuple):
 
 
 DAYS_AT_ONCE = 16
+MIXED = b"-"  # stands in the head of an enterprise of which a part was computed under another registry than the rest
 
 
 class PartitionFold:
@@ -99,6 +100,8 @@ class PartitionFold:
         self._plans = plans
         self._members = tuple(sorted(each for each in plans.snapshot.enterprises if self._mine(each)))
         self._queue.clear()
+        # Which readings count can be others now.
+        self._cache.put({stretches_key(each): None for each in self._members})
         for enterprise in self._members:
             head = self._base.get(state_key(enterprise, HEAD))
             plan = plans.of(enterprise)
@@ -221,9 +224,12 @@ class PartitionFold:
     def _head(self, plan: Plan, work: Work, again: Recomputing | None) -> None:
         """Note under which registry the enterprise stands, as soon as all of it does."""
         key = state_key(plan.enterprise, HEAD)
-        head = work.get(key)
-        if head is None or (again is not None and again.last and head != plan.digest.encode()):
-            work.put(key, plan.digest.encode())
+        head, mine = work.get(key), plan.digest.encode()
+        if head is not None and head != mine and (again is None or not again.last):
+            # A part of it is of another registry now, which a return to the one before has to compute again, too.
+            mine = MIXED
+        if head != mine:
+            work.put(key, mine)
 
 
 def _without_days(periods: Iterable[str]) -> Iterable[str]:

@@ -90,6 +90,11 @@ class Stretch(NamedTuple):
     scale: int
 
 
+def stretches_key(enterprise: str) -> bytes:
+    """Return under which key a cache keeps where an enterprise's registers stood still, under one registry."""
+    return state_key(enterprise, "stretches")
+
+
 class Looked(NamedTuple):
     """What was seen on looking at an hour's registers: the rows around it, and the places of those that are odd."""
 
@@ -108,7 +113,7 @@ class Work:
         self._base = base
         self._cache = cache
         self._hour_prefix = state_key(enterprise, HOUR, "")
-        self._stretch_key = state_key(enterprise, "stretches")
+        self._stretch_key = stretches_key(enterprise)
         self._objects: dict[bytes, Any] = {}  # read or written here; the cache takes them over at the end
         self._hours: dict[bytes, Hour] = {}
         self._blocks: dict[bytes, Block] = {}

@@ -155,3 +155,18 @@ def test_a_restart_in_the_midst_of_computing_again_goes_on_to_the_end() -> None:
     stream.work_off()
     assert stream.value("energy.cv", "2018-03") == Decimal("14")
     assert stream.value("energy.cv", "2018-04") == Decimal("1")
+
+
+def test_a_change_taken_back_before_all_was_computed_again_leaves_nothing_behind() -> None:
+    plain, turned = (
+        documents(REGISTRY, meter("e01", step="1h")),
+        documents(REGISTRY, meter("e01", step="1h", role="output")),
+    )
+    stream = Stream(plain)
+    stream.readings(*(("e01", instant("2018-03-01") + day * 86_400_000 + 3_600_000, "1") for day in range(20)))
+    stream.step(tick("2018-03-25"))
+    stream.register(turned, 2, finish=False)
+    stream.step()
+    assert stream.value("qty.electricity", "2018-03-01") == -1
+    stream.register(plain, 3)
+    assert stream.value("qty.electricity", "2018-03") == 20
