@@ -40,15 +40,17 @@ class MeterDay:
 
     def __init__(self, table: MeterTable, start_ms: int, block: Block) -> None:
         edges = start_ms + HOUR_MS * np.arange(24, dtype=np.int64)[:, None]
+        in_service = np.clip(np.minimum(table.to_ms, edges + HOUR_MS) - np.maximum(table.from_ms, edges), 0, None)
         self.start_ms = start_ms
         self.amount: Ints = block.cells[0]
         self.measured_ms: Ints = block.cells[2]
         self.estimated_ms: Ints = block.cells[3]
         self.covered_ms: Ints = block.cells[2] + block.cells[3]
-        self.expected_ms: Ints = np.clip(
-            np.minimum(table.to_ms, edges + HOUR_MS) - np.maximum(table.from_ms, edges), 0, None
-        )
-        self.whole: Bools = (self.expected_ms > 0) & (self.covered_ms >= self.expected_ms)
+        self.expected_ms: Ints = in_service
+        if table.paused:
+            self.expected_ms = np.stack([table.expected_ms(edge, edge + HOUR_MS) for edge in edges[:, 0].tolist()])
+        # What an outage cut short is not like an hour that ran through.
+        self.whole: Bools = (in_service > 0) & (self.covered_ms >= in_service)
 
 
 def judge_day(table: MeterTable, stretch: StretchOfChecks, day: Window, block: Block, earlier: Earlier) -> list[Flaw]:

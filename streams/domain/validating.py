@@ -14,7 +14,7 @@ from streams.domain.flaw import Flaw
 from streams.domain.judging import judge_day
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
-from streams.domain.validation import equal
+from streams.domain.validation import Verdict, equal
 from streams.domain.work import Work
 
 Measure = Callable[[Work, int], Quantities]
@@ -78,14 +78,20 @@ class Validating:
         document = self._work.document(month.name)
         if document is None:
             return
+        failed: list[tuple[str, Verdict]] = []
         for (metric, period), report in sorted(self._work.reports().items()):
             days = document.metrics.get(metric, [None])
             if period != month.name or whole(days) is None:
                 continue
             verdict = equal([day for day in days if day is not None], report.micro, max_pct)
             if verdict.failed:
-                figures = (("metric", metric), *verdict.figures)
-                yield Flaw("", month.start_ms, month.end_ms, rule, "flag", figures)
+                failed.append((metric, verdict))
+        if failed:
+            # A finding is one of a rule, entity and start: it tells the figures of the first and names the others.
+            (metric, verdict), *others = failed
+            also = (("also", ", ".join(each for each, _ in others)),) if others else ()
+            figures = (("metric", metric), *verdict.figures, *also)
+            yield Flaw("", month.start_ms, month.end_ms, rule, "flag", figures)
 
     def _change(self, place: str, found: Iterable[Flaw]) -> None:
         self._work.change_flaws(place, self._work.found_flaws(place), found)

@@ -3,11 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.messages import Finding
+from schemas.messages import Finding, Reported
 from tests.domain.test_fold_properties import standing
 from tests.folding import REGISTRY, Stream, batch, document, documents, instant, message, meter, report, tick
 
@@ -52,6 +53,35 @@ def test_a_reported_month_is_held_against_the_sum_of_its_days() -> None:
     assert (found.rule, found.meter) == ("validation.day-month", "enterprise/works")
     assert found.figures["off_pct"] == "5.08"
     stream.step(report("2018-03-31", "9", rev=1))
+    assert opened(stream) == {}
+
+
+def test_two_months_that_differ_from_their_days_are_one_finding_until_both_are_right() -> None:
+    stream = Stream(documents(REGISTRY, meter("e01", step="1h"), document("product", "coke", unit="t")))
+
+    def told(product: str, period: str, value: str, rev: int = 0) -> Reported:
+        return msgspec.structs.replace(report(period, value, rev=rev), metric=f"output.{product}")
+
+    products = ("coke", "crude-steel")
+    days = [told(each, f"2018-02-{day:02}", "10") for each in products for day in range(1, 29)]
+    stream.step(*days, *(told(each, "2018-02", "500") for each in products))
+    (found,) = opened(stream).values()
+    assert (found.figures["metric"], found.figures["also"]) == ("output.coke", "output.crude-steel")
+    again = stream.step(told("coke", "2018-02-01", "10", rev=1))
+    assert [each for each in again.outputs if each.topic == "findings"] == []
+    stream.step(told("coke", "2018-02", "280", rev=1))
+    (found,) = opened(stream).values()
+    assert found.figures["metric"] == "output.crude-steel"
+    stream.step(told("crude-steel", "2018-02", "280", rev=1))
+    assert opened(stream) == {}
+
+
+def test_of_a_day_with_an_outage_only_the_rest_has_to_be_complete() -> None:
+    on = rule("completeness", "completeness", active=True)
+    outage = document("outage", "o", meter="works.e01", to=f"{DAY}T12:00:00", **{"from": f"{DAY}T00:00:00"})
+    stream = Stream(documents(REGISTRY, on, outage, meter("e01", step="1h")))
+    stream.readings(*hours("e01", dict.fromkeys(range(13, 25), "10")), received=0)
+    stream.step(tick("2018-03-02T00:00"))
     assert opened(stream) == {}
 
 
@@ -140,6 +170,18 @@ def test_under_another_registry_findings_of_rules_that_hold_no_more_are_closed(w
         stream.restart(without_local_copy=True)
     stream.register(documents(REGISTRY, off, meter("e01", step="1h")), 2)
     assert opened(stream) == {}
+
+
+def test_what_an_exclusion_let_stand_still_is_looked_at_again_without_it() -> None:
+    low = rule("low", "range", effect="exclude", min="0", max="3", unit="kWh")
+    stream = Stream(documents(REGISTRY, low, meter("e02", "register", step="1h")))
+    for hour, value in ((hour, "5" if hour in (10, 11) else "0") for hour in range(40)):
+        stream.readings(("e02", instant(DAY) + hour * 3_600_000, value), received=0)
+    stream.step(OVER)
+    assert stream.value("qty.electricity", "2018-03-02") == 0
+    stream.register(documents(REGISTRY, meter("e02", "register", step="1h")), 2)
+    # Zeros after the 5 that counts now are no readings.
+    assert stream.value("qty.electricity", "2018-03-02") is None
 
 
 METERS = (
