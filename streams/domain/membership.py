@@ -4,7 +4,7 @@ What the registry dates, it dates by local days, so all hours of a day have the 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from schemas.windows import DAY_MS, Window, window, window_at
@@ -87,15 +87,16 @@ class Membership:
             found = self._sets[members] = frozenset(members)
         return found
 
-    def certified(self, territory: str, windows: Iterable[Window]) -> dict[tuple[str, str], int]:
+    def certified(self, territory: str, windows: Iterable[Window], known: Container[str]) -> dict[tuple[str, str], int]:
         """Return what certificates of its enterprises cover, by (metric, window name), as the enterprises have it.
 
-        One of a period counts where the enterprise is at its end, so it is used once.
+        One of a period counts where the enterprise is at its end, so it is used once. `known` are the ids of those that
+        have a document of the period: of others the certificates do not count anywhere.
         """
         found: dict[tuple[str, str], int] = {}
         for each in windows:
             for enterprise, covered in self._green().get(each.name, ()):
-                if territory in self._of_day(enterprise, each.end_ms - 1):
+                if enterprise in known and territory in self._of_day(enterprise, each.end_ms - 1):
                     for metric, value in covered.items():
                         found[metric, each.name] = found.get((metric, each.name), 0) + value
         return found

@@ -54,6 +54,10 @@ class Standing:
         same = np.array_equal(before[0], self._status[row]) and np.array_equal(before[1], self._steps[row])
         return row, not same
 
+    def __contains__(self, enterprise: object) -> bool:
+        """Tell whether an enterprise (id) has a document of the period."""
+        return enterprise in self._rows
+
     def rows(self, enterprises: Iterable[str]) -> Rows:
         """Return the rows of those enterprises (ids) that have a document; each once, as they stand here."""
         have = self._rows

@@ -101,9 +101,7 @@ class Territories:
             self.recompute_all()
             return
         for territory, name in before.green_changes(self._membership):
-            # Of a month of which nobody has said anything yet, certificates alone say nothing either.
-            if name in self._standings or self.documents.get(territory, name) is not None:
-                self._touch(territory, window(name))
+            self._touch(territory, window(name))
         for enterprise in before.moved(self._membership):
             # Of who only reports there are no days, and of a year some days may not have come.
             for name in {*self._standings, *self.documents.periods()}:
@@ -322,7 +320,8 @@ class Territories:
         for key, report in self._reports.get(territory, {}).items():
             outputs[key] = report.micro
         changed = False
-        green = self._membership.certified(territory, windows_of(period))
+        known = self._standings.get(period.name, ())
+        green = self._membership.certified(territory, windows_of(period), known)
         below = partial(self.documents.get, territory)
         over = partial(is_over, below, statuses)
         for each, part, found in own_values(document, outputs, self._formulas, below, over, green):

@@ -353,11 +353,17 @@ GREEN = """
 """
 
 
-def test_a_certificate_of_a_month_of_which_nothing_is_known_says_nothing_whenever_it_comes() -> None:
-    first, later = territories_of([], CITY + GREEN), territories_of([])
+def test_a_certificate_counts_where_its_enterprise_says_something_of_the_month_whenever_it_comes() -> None:
+    others = enterprise_documents("steady", {HOURS[0]: hour(100)})
+    first, later = territories_of(others, CITY + GREEN), territories_of(others)
     later.follow(snapshot(CITY + GREEN))
     drain(later)
     assert state(later) == state(first)
+    assert later.documents.get("county/west", "2018-06") is None
+    for document, text in records(enterprise_documents("far", {HOURS[0]: hour(100)})):
+        later.take(document, text)
+    drain(later)
+    assert own(later, "county/west", "2018-06", "qty.electricity.green") == 3_000_000
 
 
 def test_a_park_that_everybody_left_knows_nothing_rather_than_zero() -> None:
