@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench bench-latency verify verify-kills verify-board verify-store verify-order servers schemas setup need-python need-java need-kafka need-influx need-chromium need-compose
+.PHONY: help demo up down logs test lint bench bench-latency verify verify-kills verify-board verify-store verify-order verify-scenarios servers schemas setup need-python need-java need-kafka need-influx need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -47,7 +47,7 @@ bench: need-kafka setup  ## measure the worker and write docs/performance.md
 bench-latency: need-kafka need-influx setup  ## measure from accepted to the board's page, on either store
 	@$(RUN) python -m bench.latency
 
-verify: verify-kills verify-board verify-store verify-order  ## all long proofs; their result files are committed
+verify: verify-kills verify-board verify-store verify-order verify-scenarios  ## all long proofs; their result files are committed
 
 verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
 	@$(RUN) python -m bench.verify_kills
@@ -60,6 +60,9 @@ verify-store: need-java need-influx setup  ## kill the sink and InfluxDB while a
 
 verify-order: need-java setup  ## the same facts in order and shuffled over killed workers: every number equal, and replay's
 	@$(RUN) python -m bench.verify_order
+
+verify-scenarios: need-java setup  ## tell all stories of the field through gateway, Kafka, worker and store
+	@$(RUN) qingyu scenario run tests/scenarios --live
 
 servers: need-python  ## fetch what is cached outside the repository: the jars of Kafka, and InfluxDB, which is built
 	@python3 -m deploy.local.jars fetch
