@@ -115,13 +115,15 @@ def test_without_kafka_a_ticker_waits_and_is_not_ready() -> None:
 @pytest.mark.timeout(600)
 def test_a_ticker_outlives_a_killed_kafka(tmp_path: Path) -> None:
     async def story(own: LocalKafka, settings: Settings) -> None:
-        async with ticking(settings, Clock()), reading(settings) as consumer:
-            await collect(settings, consumer, 2)
+        async with ticking(settings, Clock()):
+            async with reading(settings) as consumer:
+                await collect(settings, consumer, 2)
             own.kill()
             await asyncio.sleep(2)
             await asyncio.to_thread(own.restart)
             back_ms = Clock().now_ms()
-            async with asyncio.timeout(LIMIT_S):
+            # Another reader than before: what is asked is whether the ticker goes on.
+            async with reading(settings) as consumer, asyncio.timeout(LIMIT_S):
                 while True:
                     found = await collect(settings, consumer, 1)
                     if min((ticks[-1].tick or 0) for ticks in found.values()) > back_ms:
