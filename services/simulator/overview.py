@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import httpx
@@ -15,6 +16,8 @@ METRICS = ("energy.cv", "energy.eq", "co2.total")
 INTENSITY_WINDOWS = ("month", "day")
 KINDS = ("city", "county", "park", "enterprise")
 ALARMS_SHOWN = 8
+# However many are firing: an alarm that ends is news too.
+ENDED_SHOWN = 2
 # On a clock of an hour a second, the seconds that a reading needs until it can be asked for are as many hours.
 LIVE_WITHIN_MS = 6 * HOUR_MS
 _PAGE = 1000
@@ -68,7 +71,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Lines by city, counties, parks, enterprises; alarms: firing by gravity, then newest."""
+    """Lines by city, counties, parks, enterprises; alarms: firing by gravity, then the newest of the others."""
 
     lines: tuple[Line, ...]
     alarms: tuple[dict[str, Any], ...]
@@ -109,10 +112,10 @@ class OverviewReader:
             self._limits = dict(self._listed_limits())
         firing = self._get("/v1/alarms", condition="firing", limit=_PAGE)["items"]
         newest = self._get("/v1/alarms", limit=_NEWEST)["items"]
-        alarms = {one["id"]: one for one in (*firing, *newest) if one["seq"]}
+        ended = [one for one in newest if one["seq"] and one["condition"] != "firing"]
         return Overview(
             lines=tuple(self._line(entity, name) for entity, name in self._entities),
-            alarms=tuple(sorted(alarms.values(), key=_by_weight, reverse=True)[:ALARMS_SHOWN]),
+            alarms=alarms_shown(firing, ended),
             firing=len(firing),
         )
 
@@ -164,6 +167,12 @@ class OverviewReader:
         return answer.json()
 
 
+def alarms_shown(firing: Sequence[dict[str, Any]], ended: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return at most `ALARMS_SHOWN` alarms: firing by gravity, then ended, newest first, which keep `ENDED_SHOWN`."""
+    by_gravity = sorted(firing, key=_by_weight, reverse=True)[: ALARMS_SHOWN - min(len(ended), ENDED_SHOWN)]
+    newest = sorted(ended, key=itemgetter("known"), reverse=True)
+    return (*by_gravity, *newest[: ALARMS_SHOWN - len(by_gravity)])
+
+
 def _by_weight(alarm: dict[str, Any]) -> tuple[int, int]:
-    firing = alarm["condition"] == "firing"
-    return SEVERITIES.index(alarm["severity"]) + 1 if firing else 0, alarm["known"]
+    return SEVERITIES.index(alarm["severity"]), alarm["known"]

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.live import Live
 
-from services.simulator.overview import Held, Line, Overview
+from services.simulator.overview import ALARMS_SHOWN, ENDED_SHOWN, Held, Line, Overview, alarms_shown
 from services.simulator.screen import Footer, plain_lines, save_picture, screen
 from services.simulator.stack import Health
 
@@ -128,3 +128,14 @@ def plain(footer: Footer) -> str:
     file = io.StringIO()
     Console(file=file, width=200).print(screen(OVERVIEW, footer))
     return file.getvalue()
+
+
+def test_however_many_alarms_are_firing_the_last_to_end_are_shown():
+    firing = [{"id": f"f{at}", "severity": "critical", "condition": "firing", "known": at} for at in range(12)]
+    ended = [{"id": f"e{at}", "severity": "info", "condition": "ok", "known": at} for at in range(12)]
+    shown = [one["id"] for one in alarms_shown(firing, ended)]
+    assert len(shown) == ALARMS_SHOWN
+    assert shown[0] == "f11"
+    assert shown[-ENDED_SHOWN:] == ["e11", "e10"]
+    assert [one["id"] for one in alarms_shown(firing[:1], ended)] == ["f0", *(f"e{at}" for at in range(11, 4, -1))]
+    assert len(alarms_shown(firing, [])) == ALARMS_SHOWN
