@@ -19,6 +19,7 @@ from streams.domain.work import Work
 # So many readings on each side tell of a register whether the nearest of them are valid, and which mark holds: where
 # none of the steps between them is odd, nothing farther off matters.
 DEPTH = 3
+_DEPTHS = np.arange(DEPTH)[:, None]
 # Hours that are looked into for all meters together, before each meter is looked for by itself.
 _NEAR = 3
 
@@ -178,15 +179,15 @@ def _take_edge(table: MeterTable, hour: Hour, wanted: Ints, parts: list[Rows], *
     """Add the edge rows of the wanted meters that an hour has, and count them off; return whether there were any."""
     rows, first, last = placed(table, hour)
     edge = first if after else last
-    here = [(wanted > depth) & (edge[depth] >= 0) for depth in range(DEPTH)]
-    taken = np.stack(here).sum(axis=0)
+    here = (wanted > _DEPTHS) & (edge >= 0)
+    taken = here.sum(axis=0)
     if len(rows) and not usable(rows).all():
         index = np.arange(len(rows))
         # Where enough is found, the farthest of it ends what is taken; where not, all there is.
         farthest = np.where(taken == wanted, edge[np.maximum(wanted - 1, 0), np.arange(len(wanted))], -1)[rows.meter]
         near = (index <= farthest) if after else (index >= farthest)
         parts.append(rows.take((wanted > 0)[rows.meter] & (near | (farthest < 0))))
-    else:
-        parts += [rows.take(edge[depth][each]) for depth, each in enumerate(here) if each.any()]
+    elif here.any():
+        parts.append(rows.take(edge[here]))
     wanted -= taken
     return bool(taken.any())

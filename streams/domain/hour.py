@@ -133,11 +133,16 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
     key = (both.meter << _INSTANT_BITS) + (both.t - hour.start_ms)
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    if len(hour.conflicts) == 0 and not (ordered[1:] == ordered[:-1]).any():
+    again = np.concatenate((np.zeros(1, bool), ordered[1:] == ordered[:-1]))[: len(ordered)]
+    if not again.any():
         come: list[int] = np.flatnonzero(np.bincount(rows.meter)).tolist()
         changed = frozenset(hour.meters[m] for m in come)
         return Hour(hour.start_ms, hour.meters, hour.scales, both.take(order), NO_ROWS), changed
-    chosen, conflicts = _resolve(key, both)
+    # Only where several readings stand at one instant is there anything to choose; a conflict has the one that stands.
+    several = again | np.append(again[1:], False)
+    stand, conflicts = _resolve(key, both, order[several])
+    chosen = order[~again]
+    chosen[several[~again]] = stand
     old = kept + len(hour.conflicts)
     touched: set[int] = {
         *both.meter[chosen[chosen >= kept]].tolist(),
@@ -185,14 +190,18 @@ def _moved(
     return rows.replaced(meter=new_meter)
 
 
-def _resolve(key: Ints, both: Rows) -> tuple[Ints, Ints]:
-    """Return the places of the rows that stand, and of those kept as conflicts, each sorted by (meter, t)."""
-    order = np.lexsort((both.q, both.v, both.received, both.q != VOID, -both.rev, key))
-    k = key[order]
+def _resolve(key: Ints, both: Rows, among: Ints) -> tuple[Ints, Ints]:
+    """Return the places of the rows that stand, and of those kept as conflicts, each sorted by (meter, t).
+
+    `among` are the places of the rows to choose from.
+    """
+    some = both.take(among)
+    order = np.lexsort((some.q, some.v, some.received, some.q != VOID, -some.rev, key[among]))
+    k = key[among][order]
     first = np.flatnonzero(np.concatenate(([True], k[1:] != k[:-1])))
     head = np.repeat(first, np.diff(np.append(first, len(k))))
-    rev, v, q = both.rev[order], both.v[order], both.q[order]
+    rev, v, q = some.rev[order], some.v[order], some.q[order]
     rival = (rev == rev[head]) & (v != v[head]) & (q[head] != VOID)
     places = np.flatnonzero(rival)
     _, second = np.unique(k[places], return_index=True)
-    return order[first], order[places[second]]
+    return among[order[first]], among[order[places[second]]]

@@ -10,9 +10,8 @@ import numpy as np
 
 from schemas.windows import HOUR_MS
 from streams.domain import edges, filling, vicinity
-from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows, join
+from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import in_order
 from streams.domain.work import Looked, Work
 
 
@@ -54,12 +53,11 @@ def _without_odd(
     """Return the registers that are odd neither before nor after, and the hours in which the others' spans differ."""
     start_ms = after.start_ms
     outside = edges.around_registers(work, table, start_ms)
-    now_odd = vicinity.odd(work, table, in_order(join([_own(table, after), outside])))
+    now_odd = vicinity.odd(work, table, after, outside)
     work.put_looked(Looked(start_ms, outside, now_odd))
     odd = now_odd.copy()
     if table.any_limited or not only_more:
-        rows = in_order(join([_own(table, before), outside]))
-        odd |= vicinity.odd(work, table, rows, by_limits_only=only_more)
+        odd |= vicinity.odd(work, table, before, outside)
     hours: set[int] = set()
     parts = [_own(table, before), _own(table, after)] if odd else []
     for place in odd.intersection(registers.tolist()):

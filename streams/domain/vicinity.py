@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from schemas.windows import HOUR_MS
-from streams.domain.edges import around, placed
-from streams.domain.hour import NO_ROWS, Ints, Rows, join
+from streams.domain.edges import around, around_registers, placed
+from streams.domain.hour import NO_ROWS, Bools, Hour, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import in_order, register_spans, usable
 from streams.domain.register import MINUTE_MS
-from streams.domain.work import Stretch, Work
+from streams.domain.work import Looked, Stretch, Work
 
 # A reading's validity depends on three others on each side at the most, each of which may have zeros around it.
 _CHANGES = 10
@@ -23,6 +23,8 @@ _CHANGES = 10
 _ENDS = 3
 # What is compared in floats is looked at exactly as soon as it comes so near.
 _NEARLY = 1 - 1e-9
+# What `placed` keeps beside an hour: the table and the rows; after them comes what is odd among these.
+_PLACED_ONLY = 2
 
 
 def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, set[int]]:
@@ -30,41 +32,61 @@ def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, se
     hour = work.hour(start_ms)
     own = NO_ROWS if hour is None else placed(table, hour).rows
     looked = work.looked_at(start_ms)
-    rows = in_order(join([own, around(work, table, start_ms, None if looked is None else looked.around)]))
-    places = odd(work, table, rows) if looked is None else looked.odd
+    if looked is None:
+        registers = around_registers(work, table, start_ms) if table.any_register else NO_ROWS
+        looked = Looked(start_ms, registers, odd(work, table, hour, registers))
+    rows = in_order(join([own, around(work, table, start_ms, looked.around)]))
+    places = looked.odd
     if not places:
         return rows, places
     near = [readings(work, table, start_ms, place, own.take(own.meter == place)) for place in places]
     return in_order(join([rows.take(~np.isin(rows.meter, list(places))), *near])), places
 
 
-def odd(work: Work, table: MeterTable, rows: Rows, *, by_limits_only: bool = False) -> set[int]:
-    """Return the places of the registers that must be looked at one by one, from their rows `in_order`.
+def odd(work: Work, table: MeterTable, hour: Hour | None, outside: Rows) -> set[int]:
+    """Return the places of the registers that must be looked at one by one in an hour.
 
-    `rows` are those of an hour with DEPTH valid ones on each side of it; `by_limits_only` those that are odd by what
-    their highest rate says.
+    `outside` are the rows that `around_registers` finds beside it.
     """
     if not table.any_register:
         return set()
-    counts = usable(rows)
-    if not table.all_register:
-        counts &= table.register[rows.meter]
-    if not counts.all():
-        rows = rows.take(counts)
+    found: set[int] = set()
+    parts = [outside.take(usable(outside))]
+    if hour is not None:
+        found |= _odd_inside(table, hour)
+        rows, first, last = placed(table, hour)
+        ends = np.unique(np.stack((first[0], last[0], last[1]))[:, table.register])
+        parts.append(rows.take(ends[ends >= 0]))
+    rows = in_order(join(parts))
     if not len(rows):
-        return set()
+        return found
     same = rows.meter[1:] == rows.meter[:-1]
-    step = rows.v[1:] - rows.v[:-1]
-    if by_limits_only:
-        return set(_limited(work, table, rows, same, step)) if table.any_limited else set()
-    found: set[int] = set(rows.meter[1:][same & (step < 0)].tolist())
-    first = np.flatnonzero(np.concatenate(([True], ~same)))
-    if not rows.v[first].all():
-        found.update(_after_something_else(work, table, rows.take(first[rows.v[first] == 0])))
+    if hour is None:
+        found.update(_falling_or_over(table, rows, same))
+    else:
+        inside = (rows.t >= hour.start_ms) & (rows.t < hour.start_ms + HOUR_MS)
+        found.update(_falling_or_over(table, rows, same & ~(inside[1:] & inside[:-1])))
+    first_of_all = np.flatnonzero(np.concatenate(([True], ~same)))
+    if not rows.v[first_of_all].all():
+        found.update(_after_something_else(work, table, rows.take(first_of_all[rows.v[first_of_all] == 0])))
     if table.any_limited:
-        found.update(_limited(work, table, rows, same, step))
+        found.update(_still(work, table, rows, same))
     found.update(_changed(table, rows))
     return found
+
+
+def _odd_inside(table: MeterTable, hour: Hour) -> frozenset[int]:
+    """Return the places of the registers that fall, or pass their highest rate, between two readings of an hour."""
+    rows = placed(table, hour).rows
+    memo = hour.memo
+    if len(memo) == _PLACED_ONLY:
+        counts = usable(rows)
+        if not table.all_register:
+            counts &= table.register[rows.meter]
+        if not counts.all():
+            rows = rows.take(counts)
+        memo.append(frozenset(_falling_or_over(table, rows, rows.meter[1:] == rows.meter[:-1])))
+    return memo[_PLACED_ONLY]
 
 
 def readings(work: Work, table: MeterTable, start_ms: int, place: int, own: Rows) -> Rows:
@@ -88,20 +110,31 @@ def _after_something_else(work: Work, table: MeterTable, zeros: Rows) -> Iterato
             yield place
 
 
-def _limited(work: Work, table: MeterTable, rows: Rows, same: Ints, step: Ints) -> Iterator[int]:
-    """Yield the places of registers with a highest rate that pass it, may have turned, or stand still at the end."""
-    pairs = np.flatnonzero(same & table.limited[rows.meter[1:]])
-    place = rows.meter[pairs]
-    length_ms = (rows.t[pairs + 1] - rows.t[pairs]).astype(np.float64)
-    worth = table.factors(place, rows.t[pairs]).astype(np.float64)
+def _falling_or_over(table: MeterTable, rows: Rows, pairs: Bools) -> Iterator[int]:
+    """Yield the places of registers that fall, pass their highest rate, or may have turned, between pairs of rows.
+
+    `pairs`, of shape (rows - 1,), tells which rows are compared with the next one.
+    """
+    step = rows.v[1:] - rows.v[:-1]
+    yield from rows.meter[1:][pairs & (step < 0)].tolist()
+    if not table.any_limited:
+        return
+    at = np.flatnonzero(pairs & table.limited[rows.meter[1:]])
+    place = rows.meter[at]
+    length_ms = (rows.t[at + 1] - rows.t[at]).astype(np.float64)
+    worth = table.factors(place, rows.t[at]).astype(np.float64)
     highest = table.max_micro_per_h[place]
     ceiling = highest * (length_ms + MINUTE_MS) + table.resolution[place] * worth * HOUR_MS
-    over = step[pairs] * worth * HOUR_MS > ceiling * _NEARLY
+    over = step[at] * worth * HOUR_MS > ceiling * _NEARLY
     turned = highest * length_ms >= table.modulus[place] * worth * HOUR_MS * _NEARLY
     yield from place[over | turned].tolist()
+
+
+def _still(work: Work, table: MeterTable, rows: Rows, same: Bools) -> Iterator[int]:
+    """Yield the places of registers with a highest rate that stand still at the end, and move again later."""
     last = np.flatnonzero(np.concatenate((~same, [True])))
     last = last[(last > 0) & table.limited[rows.meter[last]]]
-    still = last[same[last - 1] & (step[last - 1] == 0)]
+    still = last[same[last - 1] & (rows.v[last] == rows.v[last - 1])]
     for at in still.tolist():
         which = int(rows.meter[at])
         if _changes_beyond(work, table, which, int(rows.t[at]), int(rows.v[at]), after=True):

@@ -215,4 +215,6 @@ def test_hours_computed_one_by_one_in_any_order_are_those_of_all_readings_at_onc
         assert stream.value("qty.electricity", name) == expected.get(hour * HOUR_MS), name
     spans = spans_of(view, [at for at, _ in told], [value * 10 for _, value in told])
     doubtful = {told[each.first][0] for each in spans if not each.kind.has_energy or each.kind is SpanKind.TURNED}
-    assert {each.start for each in stream.findings.values() if each.open} == doubtful
+    # Others, such as a spike over a day, are no matter of one span.
+    found = {each.start for each in stream.findings.values() if each.open and each.rule.startswith("register.")}
+    assert found == doubtful
