@@ -13,12 +13,6 @@ class Averages(Sourced):
     standard: str
 
 
-class Spike(Sourced):
-    """How far above the third highest value of a day its largest is a spike [%]."""
-
-    above_third_pct: int
-
-
 class LikeDays(Sourced):
     """How many like days are averaged at most, and how many weeks back they are looked for."""
 
@@ -30,7 +24,6 @@ class Filling(Table):
     """The table `filling`."""
 
     averages: Averages
-    spike: Spike
     like_days: LikeDays
 
 

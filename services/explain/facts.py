@@ -124,7 +124,9 @@ class EnterpriseFacts:
         meters, measured = meter_hours(self.table, start_ms, rows, odd, filled)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
         valuation = self._plan.valuations.at(start_ms)
-        metrics.update(hour_account(self.table, measured, metrics, self.snapshot.carriers, valuation))
+        metrics.update(
+            hour_account(self.table, window_at(start_ms, "hour"), measured, metrics, self.snapshot.carriers, valuation)
+        )
         return HourFacts(start_ms, meters, metrics, valuation)
 
 

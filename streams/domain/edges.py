@@ -46,7 +46,7 @@ def placed(table: MeterTable, hour: Hour) -> Placed:
         return memo[1]
     rows = _placed(table, hour)
     if table.checks is not None:
-        rows = without_excluded(table.checks, hour.start_ms, rows)
+        rows = without_excluded(table, table.checks, hour.start_ms, rows)
     found = Placed(rows, *_first_and_last(rows, len(table.ids)))
     memo[:] = table, found
     return found

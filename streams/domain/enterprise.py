@@ -104,7 +104,7 @@ class EnterpriseFold:
         """Compute whole days again, as after a change of the registry."""
         self._refill = True
         for day in days:
-            hours = self._counted(day)
+            hours = _hours_of(day)
             self._hours.update(hours)
             self._visits.update((day, day[:7], day[:4]))
             quarter = window_at(window(day).start_ms, "quarter").name
@@ -165,16 +165,10 @@ class EnterpriseFold:
         self._hours |= hours
         self._causes.reach(start_ms, min(hours), max(hours) + HOUR_MS, changed)
 
-    def _counted(self, day: str) -> list[int]:
-        """Return the hours [epoch ms] of a day that have ended, have readings, or have been computed before."""
-        document = self.work.document(day)
-        return [
-            hour.start_ms
-            for index, hour in enumerate(children_of(day))
-            if hour.end_ms <= self.time.now_ms
-            or (document is not None and document.status[index] is not None)
-            or self.work.hour(hour.start_ms) is not None
-        ]
+    def tells_of(self, day: str) -> bool:
+        """Tell whether any reading says something of a day, be it of another one."""
+        measured = (self._measure(self.work, start_ms) for start_ms in _hours_of(day))
+        return any(each.any or each.flaws for each in measured)
 
     def _measure(self, work: Work, start_ms: int) -> Quantities:
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
@@ -195,7 +189,7 @@ class EnterpriseFold:
         if old is None or rebuilt:
             block = Block.empty(self.plan.digest, len(self.table.ids))
             if any(status is not None for status in document.status):
-                hours = sorted({*hours, *self._counted(day.name)})
+                hours = _hours_of(day.name)
         else:
             block = old.copy()
         moved = np.zeros(len(self.table.ids), bool)
@@ -253,7 +247,7 @@ class EnterpriseFold:
             return
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
         worth = self.plan.valuations.at(hour.start_ms)
-        metrics.update(hour_account(self.table, measured, metrics, self.plan.snapshot.carriers, worth))
+        metrics.update(hour_account(self.table, hour, measured, metrics, self.plan.snapshot.carriers, worth))
         if self.table.nodes:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
@@ -371,6 +365,11 @@ class EnterpriseFold:
     def _watch(self) -> None:
         if self.plan.watchers and self._changed:
             watch_enterprise(self.plan, self.work, self.time.known_ms, [window(name) for name in self._changed])
+
+
+def _hours_of(day: str) -> list[int]:
+    """Return the hours [epoch ms] of a day; where the time has not come to, readings of others may reach already."""
+    return [hour.start_ms for hour in children_of(day)]
 
 
 def _edges(period: str) -> tuple[int, int]:

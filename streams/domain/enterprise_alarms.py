@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from schemas.documents.metric import carrier_in
 from schemas.messages import AlarmEvent, CalendarDocument, Condition
-from schemas.windows import Window, WindowKind, child_index, window, window_at
+from schemas.windows import Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain.account import Metrics
 from streams.domain.alarm import FIRING, Value, withdraw
+from streams.domain.block import Block
 from streams.domain.calendar import PROVISIONAL, windows_in
 from streams.domain.indicator import window_value
 from streams.domain.plan import Plan
@@ -86,10 +89,24 @@ class EntityAlarms:
         if place in table.averages:
             names[table.averages[place]] = block.average(table, place, first if each.kind == "hour" else None)
             names[f"qty.{table.meters[place].carrier}.integrated"] = amount if table.rate[place] else None
+        names.update(self._unexplained(metric, place, part, each, block))
         if metric not in names or not measured_ms + estimated_ms:
             return Value(None, None)
         expected = int(self._plan.table.expected_ms(each.start_ms, each.end_ms)[place])
         return Value(names[metric], (measured_ms + estimated_ms) / expected if expected else None)
+
+    def _unexplained(self, metric: str, place: int, part: slice, each: Window, block: Block) -> Metrics:
+        """Return what sub-meters do not explain of a meter in the hours of `part` in which all of them are covered."""
+        table = self._plan.table
+        if not metric.startswith("unexplained.") or place not in table.nodes.places:
+            return {}
+        hours = [each] if each.kind == "hour" else children_of(each.name)
+        expected = np.stack([table.expected_ms(hour.start_ms, hour.end_ms) for hour in hours])
+        cells = block.cells[:, part]
+        values, known = table.nodes.unexplained(cells[0], cells[2] + cells[3], expected)
+        number = next(number for number, node in enumerate(table.nodes.each) if node.place == place)
+        here = known[:, number]
+        return {table.nodes.each[number].metric: int(values[here, number].sum()) if here.any() else None}
 
     def settled(self, window: Window) -> bool:
         """Tell whether a window has settled."""

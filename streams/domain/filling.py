@@ -6,19 +6,21 @@ its day first: some senders put the whole gap into it, and then nothing is fille
 """
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from schemas.decimals import divide_half_even
-from schemas.reference.filling import filling
+from schemas.reference.validation import shipped
 from schemas.windows import HOUR_MS, window_at
 from streams.domain.edges import placed
 from streams.domain.flaw import CATCH_UP
 from streams.domain.hour import Bools, Ints
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Estimate, guessed, usable
+from streams.domain.validation import spike
 from streams.domain.work import Work
 
 LINE = "line"
@@ -127,10 +129,10 @@ def _day(at_ms: int) -> tuple[int, int]:
 
 def _is_spike(slot: Slot, day: Sequence[Slot]) -> bool:
     """Tell whether a slot is the largest of its day and far above the third highest, as far as the day can tell."""
-    values = sorted((each.amount for each in day if each.measured), reverse=True)
-    if len(values) < 3 or values[2] <= 0 or slot.amount < values[0]:
+    values = [each.amount for each in day if each.measured]
+    if slot.amount < max(values, default=slot.amount):
         return False
-    return (slot.amount - values[2]) * 100 > filling().spike.above_third_pct * values[2]
+    return spike(values, Fraction(shipped()["spike"].spec.max_pct or 0)).failed
 
 
 def hours_reached(work: Work, table: MeterTable, start_ms: int, places: Ints) -> set[int]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.messages import AlarmEvent, Rejected
-from schemas.windows import window, window_at
+from schemas.windows import DAY_MS, window, window_at
 from streams.domain.enterprise import EnterpriseFold, Time
 from streams.domain.hour import Rows, join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
@@ -106,7 +106,7 @@ class PartitionFold:
             head = self._base.get(state_key(enterprise, HEAD))
             plan = plans.of(enterprise)
             if head is not None and plan is not None and head != plan.digest.encode():
-                days = self._days(enterprise)
+                days = self._days(plan)
                 parts = [tuple(days[at : at + DAYS_AT_ONCE]) for at in range(0, len(days), DAYS_AT_ONCE)] or [()]
                 self._queue += [Recomputing(enterprise, part, part is parts[-1]) for part in parts]
 
@@ -115,11 +115,20 @@ class PartitionFold:
         """How many pieces of recomputation are still queued."""
         return len(self._queue)
 
-    def _days(self, enterprise: str) -> list[str]:
-        prefix = state_key(enterprise, HOUR, "")
+    def _days(self, plan: Plan) -> list[str]:
+        """Return the days that an enterprise has readings or documents of, and those that its readings reach now."""
+        prefix = state_key(plan.enterprise, HOUR, "")
         hours = {window_at(hour_of(key), "day").name for key, _ in self._base.scan(prefix)}
-        documents = Work(enterprise, self._base, self._cache).documents_stored()
-        return sorted(hours | {name for name in documents if len(name) == 10})
+        work = Work(plan.enterprise, self._base, self._cache)
+        known = hours | {name for name in work.documents_stored() if len(name) == 10}
+        days = plan.table.days_reached
+        near = {
+            window_at(window(day).start_ms + away * DAY_MS, "day").name
+            for day in (hours if days else ())
+            for away in range(-days, days + 1)
+        }
+        fold = EnterpriseFold(plan, work, Time(0, 0, 0), (self.partition, 0))
+        return sorted(known | {day for day in near - known if fold.tells_of(day)})
 
     def step(self, cursor: Cursor, records: Sequence[Record]) -> Effects:
         """Return what the records bring about, and the passing of time if a tick is among them."""

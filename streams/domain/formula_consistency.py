@@ -11,6 +11,8 @@ from streams.domain.consistency import Documents, Problem, references
 from streams.domain.resolving import metrics_of, unit_of
 
 _RATIOS = ("share", "growth")
+# What a gauge tells of a level is never added up over meters.
+_OF_METERS = ("avg.", "rate.", "integral.")
 
 
 def check_indicator(indicator: Indicator, documents: Documents) -> Iterator[Problem]:
@@ -34,8 +36,30 @@ def check_indicator(indicator: Indicator, documents: Documents) -> Iterator[Prob
     except UnitError as error:
         message = f"{error}; show a {spec.type} in %" if spec.type in _RATIOS else str(error)
         yield Problem(indicator.key, first, "spec.unit", "unit_mismatch", message)
+    yield from _check_additive(indicator, documents)
     yield from _check_growth(indicator, documents)
     yield from _check_prices(indicator, documents)
+
+
+def _check_additive(indicator: Indicator, documents: Documents) -> Iterator[Problem]:
+    spec = indicator.spec
+    for path, text in (("total", spec.total), ("numerator", spec.numerator), ("denominator", spec.denominator)):
+        if text is None:
+            continue
+        if text.startswith(_OF_METERS):
+            message = (
+                f"{text} is of a meter alone, and no enterprise or territory has it: an indicator is of these; "
+                "hold the meter itself against a rule"
+            )
+            yield Problem(indicator.key, None, f"spec.{path}", "metric_of_meters", message)
+        item = parse_metric(text).item
+        document = documents.get(DocumentKey("reported", item)) if item is not None else None
+        if spec.type == "cumulative" and isinstance(document, ReportedItem) and not document.spec.additive:
+            message = (
+                f"the months of {document.key} do not add up (additive: false), so it has no sum from January on: "
+                "use an item that adds up, or an indicator of another type"
+            )
+            yield Problem(indicator.key, document.key, f"spec.{path}", "not_additive", message)
 
 
 def _check_growth(indicator: Indicator, documents: Documents) -> Iterator[Problem]:

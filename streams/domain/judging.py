@@ -171,7 +171,9 @@ class _Judge:
             maybe = amount * float(HOUR_MS) > float(most) * covered_ms * _NEARLY
             for hour in np.flatnonzero(maybe & (covered_ms > 0)).tolist():
                 verdict = ceiling(int(amount[hour]), int(covered_ms[hour]), most)
-                yield from self._flaw(check.rule, place, hour, hour + 1, verdict)
+                for flaw in self._flaw(check.rule, place, hour, hour + 1, verdict):
+                    # What a register counted in an hour is no reading that could be taken out.
+                    yield flaw._replace(effect="flag")
 
     def _flaw(self, rule: CheckView, place: int, first: int, end: int, verdict: Verdict) -> Iterator[Flaw]:
         if verdict.failed:

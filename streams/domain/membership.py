@@ -90,13 +90,14 @@ class Membership:
     def certified(self, territory: str, windows: Iterable[Window], known: Container[str]) -> dict[tuple[str, str], int]:
         """Return what certificates of its enterprises cover, by (metric, window name), as the enterprises have it.
 
-        One of a period counts where the enterprise is at its end, so it is used once. `known` are the ids of those that
+        One of a period counts where the enterprise is at its end, or at its own if that is sooner, so it is used once.
+        `known` are the ids of those that
         have a document of the period: of others the certificates do not count anywhere.
         """
         found: dict[tuple[str, str], int] = {}
         for each in windows:
             for enterprise, covered in self._green().get(each.name, ()):
-                if enterprise in known and territory in self._of_day(enterprise, each.end_ms - 1):
+                if enterprise in known and territory in self._at_end(enterprise, each):
                     for metric, value in covered.items():
                         found[metric, each.name] = found.get((metric, each.name), 0) + value
         return found
@@ -107,13 +108,16 @@ class Membership:
         for name in {*self._green(), *other._green()}:
             mine, theirs = self._green().get(name, []), other._green().get(name, [])
             if mine != theirs:
-                at_ms = window(name).end_ms - 1
+                each = window(name)
                 for one, rows in ((self, mine), (other, theirs)):
-                    found |= {(territory, name) for id_, _ in rows for territory in one._of_day(id_, at_ms)}
+                    found |= {(territory, name) for id_, _ in rows for territory in one._at_end(id_, each)}
         return found
 
-    def _of_day(self, enterprise: str, at_ms: int) -> frozenset[str]:
-        return self.of(enterprise, window_at(at_ms, "day"))
+    def _at_end(self, enterprise: str, each: Window) -> frozenset[str]:
+        """Return the territories that an enterprise belongs to on the last day of a window on which there is one."""
+        view = self.snapshot.enterprises.get(enterprise)
+        last_ms = (each.end_ms if view is None else min(each.end_ms, view.to_ms)) - 1
+        return self.of(enterprise, window_at(last_ms, "day")) if last_ms >= each.start_ms else frozenset()
 
     def _green(self) -> dict[str, list[tuple[str, dict[str, int]]]]:
         """Return by window name what is covered of which enterprise."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.windows import HOUR_MS
+from schemas.windows import DAY_MS, HOUR_MS
 from streams.domain.checks import Checks
 from streams.domain.hour import Bools, Ints
 from streams.domain.nodes import Nodes
@@ -26,13 +26,17 @@ class Boundary(NamedTuple):
 
 
 class Tagged(NamedTuple):
-    """The places of a carrier's meters of feedstock, of own generation, of its renewable part, and of what goes out."""
+    """The places of a carrier's meters of feedstock, of own generation, of its renewable part, and of what goes out.
+
+    `wholes` are the same meters of feedstock, each group with the boundary meters that it measures a part of.
+    """
 
     carrier: str
     feedstock: Ints
     generation: Ints
     renewable: Ints
     output: Ints
+    wholes: tuple[tuple[Ints, Ints], ...]
 
 
 class MeterTable:
@@ -132,6 +136,12 @@ class MeterTable:
         """Return how many hours away a value of a gauge can stand that an hour depends on."""
         return -(-3 * int(self.step_ms[self.gauge].max()) // (2 * HOUR_MS)) if self.any_gauge else 0
 
+    @cached_property
+    def days_reached(self) -> int:
+        """Return how many days away a reading of an interval meter or gauge can say something of."""
+        longest_gap = max((meter.longest_gap_ms // HOUR_MS for meter in self.meters), default=0)
+        return -(-max(longest_gap, self.hours_before, self.hours_after, self.hours_held) * HOUR_MS // DAY_MS)
+
     def _reach(self, which: Bools) -> int:
         return -(-int(self.step_ms[which].max()) // HOUR_MS) if which.any() else 0
 
@@ -163,8 +173,23 @@ class MeterTable:
                 [place for place, meter in mine if meter.role == "output"],
             )
             if any(groups[:3]):
-                found.append(Tagged(carrier, *(np.array(places, np.int64) for places in groups)))
+                columns = [np.array(places, np.int64) for places in groups]
+                wholes = self._wholes(carrier, groups[0])
+                found.append(Tagged(carrier, columns[0], columns[1], columns[2], columns[3], wholes))
         return tuple(found)
+
+    def _wholes(self, carrier: str, feedstock: list[int]) -> tuple[tuple[Ints, Ints], ...]:
+        """Return meters of feedstock with the boundary meters above them, grouped by these."""
+        mine = {meter.id: meter for meter in self.meters if meter.carrier == carrier}
+        inputs = tuple(meter.index for meter in mine.values() if meter.role == "input")
+        found: dict[tuple[int, ...], list[int]] = {}
+        for place in feedstock:
+            top = self.meters[place]
+            while top.role == "sub" and top.parent in mine:
+                top = mine[top.parent]
+            # Below no main meter it is a part of all that comes in.
+            found.setdefault(inputs if top.role == "sub" else (top.index,), []).append(place)
+        return tuple((np.array(parts, np.int64), np.array(wholes, np.int64)) for wholes, parts in sorted(found.items()))
 
     def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
         """Return for how long [ms] of a window each meter is in service and without an outage, shape (meters,)."""

@@ -14,7 +14,7 @@ from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS, window, window_at
 from streams.domain.checks import HIGHEST, LOWEST, Checks, StretchOfChecks
 from streams.domain.flaw import Flaw
-from streams.domain.hour import EXCLUDED, Bools, Hour, Rows
+from streams.domain.hour import EXCLUDED, Bools, Hour, Ints, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.validation import Figures, off_schedule, within
 
@@ -23,20 +23,42 @@ _JUDGED[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated"
 _JUDGED[EXCLUDED] = True
 
 
-def without_excluded(checks: Checks, start_ms: int, rows: Rows) -> Rows:
-    """Return the rows of the hour at `start_ms`, those marked EXCLUDED that fail a rule which excludes them."""
-    stretch = checks.at(start_ms)
-    if not stretch.excluding or not len(rows):
+def without_excluded(table: MeterTable, checks: Checks, start_ms: int, rows: Rows) -> Rows:
+    """Return the rows of the hour at `start_ms`, those marked EXCLUDED that fail a rule which excludes them.
+
+    As with what is found wrong with them, the rules are those of the hour in which a row's slot begins.
+    """
+    first = checks.at(start_ms - table.hours_after * HOUR_MS)
+    last = checks.at(start_ms)
+    if (first is last and not last.excluding) or not len(rows):
         return rows
-    wrong = np.zeros(len(rows), bool)
-    for each in stretch.excluding:
-        wrong |= (rows.v < each.low[rows.meter]) | (rows.v > each.high[rows.meter])
+    if first is last:
+        wrong = _excluded(last, rows)
+    else:
+        hours = _slot_begins(table, rows)[0] // HOUR_MS * HOUR_MS
+        wrong = np.zeros(len(rows), bool)
+        for hour_ms in np.unique(hours).tolist():
+            mine = hours == hour_ms
+            wrong[mine] = _excluded(checks.at(hour_ms), rows.take(mine))
     wrong &= _JUDGED[rows.q]
     if not wrong.any():
         return rows
     columns = rows.columns.copy()
     columns[4, wrong] = EXCLUDED
     return Rows(columns)
+
+
+def _excluded(stretch: StretchOfChecks, rows: Rows) -> Bools:
+    wrong = np.zeros(len(rows), bool)
+    for each in stretch.excluding:
+        wrong |= (rows.v < each.low[rows.meter]) | (rows.v > each.high[rows.meter])
+    return wrong
+
+
+def _slot_begins(table: MeterTable, rows: Rows) -> tuple[Ints, Ints]:
+    """Return when the slots of readings begin [epoch ms], their instants where they have none, and how long [ms]."""
+    step = np.where(table.interval[rows.meter], table.step_ms[rows.meter], 0)
+    return np.where(table.end_stamped[rows.meter], rows.t - step, rows.t), step
 
 
 def failed_readings(table: MeterTable, checks: Checks, start_ms: int, rows: Rows) -> Iterator[Flaw]:
@@ -56,8 +78,7 @@ def failed_readings(table: MeterTable, checks: Checks, start_ms: int, rows: Rows
 
 
 def _out_of_bounds(table: MeterTable, stretch: StretchOfChecks, start_ms: int, rows: Rows) -> Iterator[Flaw]:
-    step = np.where(table.interval[rows.meter], table.step_ms[rows.meter], 0)
-    begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
+    begin, step = _slot_begins(table, rows)
     mine = (begin >= start_ms) & (begin < start_ms + HOUR_MS) & _JUDGED[rows.q]
     for rule, low, high in stretch.readings:
         wrong = mine & ((rows.v < low[rows.meter]) | (rows.v > high[rows.meter]))

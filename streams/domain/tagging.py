@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from schemas.decimals import divide_half_even
 from schemas.documents.metric import TAGS
-from schemas.windows import window
+from schemas.windows import Window, window
 from streams.domain.account import CO2, Metrics, account
 from streams.domain.hour import Ints
 from streams.domain.meter_table import MeterTable
@@ -26,13 +26,13 @@ CONTROLLED: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 
 def hour_account(
-    table: MeterTable, measured: Quantities, metrics: Metrics, carriers: Mapping[str, CarrierView],
+    table: MeterTable, hour: Window, measured: Quantities, metrics: Metrics, carriers: Mapping[str, CarrierView],
     valuation: Valuation | None,
 ) -> Metrics:  # fmt: skip
     """Return all that an hour's `qty.*` and its meters say besides: parts, `energy.*`, `co2.*`."""
     if not table.tagged and not any(carriers[each.carrier].renewable for each in table.boundaries):
         return account(metrics, carriers, valuation)
-    parts = quantity_parts(table, measured, metrics)
+    parts = quantity_parts(table, hour, measured, metrics)
     for name, quantity in metrics.items():
         carrier = name[4:]
         if name.startswith("qty.") and "." not in carrier and carriers[carrier].renewable and quantity is not None:
@@ -42,18 +42,19 @@ def hour_account(
     return {**found, **controlled(found.get)}
 
 
-def quantity_parts(table: MeterTable, measured: Quantities, metrics: Metrics) -> Metrics:
+def quantity_parts(table: MeterTable, hour: Window, measured: Quantities, metrics: Metrics) -> Metrics:
     """Return the parts of `qty.*` that meters measure, at 1e-6 of the carrier's unit; what is not known is not there.
 
     Own generation that is exported as well is not used: self-use = generated - exported. `purchased` is what is bought
     less what is sold (methods.yaml, enterprise_co2).
     """
     found: Metrics = {}
-    for carrier, feedstock, generation, renewable, output in table.tagged:
+    expected_ms = table.expected_ms(hour.start_ms, hour.end_ms)
+    for carrier, _, generation, renewable, output, wholes in table.tagged:
         name = "qty." + carrier
-        used = _sum(measured, feedstock)
-        if used is not None:
-            found[name + ".feedstock"] = used
+        used = [each for each in (_part(measured, *each, expected_ms) for each in wholes) if each is not None]
+        if used:
+            found[name + ".feedstock"] = sum(used)
         generated, exported = _sum(measured, generation), _sum(measured, output) or 0
         if generated is not None:
             found[name + ".generated"] = generated
@@ -66,6 +67,18 @@ def quantity_parts(table: MeterTable, measured: Quantities, metrics: Metrics) ->
         if own is not None:
             found[name + ".renewable"] = max(own - exported, 0)
     return found
+
+
+def _part(measured: Quantities, parts: Ints, wholes: Ints, expected_ms: Ints) -> int | None:
+    """Return what some meters measured of what others did [1e-6 of the unit]; None where either is not known.
+
+    Where the whole is known for a part of the hour only, no more is taken off it than it has.
+    """
+    part, whole = _sum(measured, parts), _sum(measured, wholes)
+    if part is None or whole is None:
+        return None
+    covered_ms = (measured.measured_ms + measured.estimated_ms)[wholes]
+    return part if (covered_ms >= expected_ms[wholes]).all() else min(part, max(whole, 0))
 
 
 def _sum(measured: Quantities, places: Ints) -> int | None:

@@ -203,3 +203,22 @@ def test_a_day_is_held_to_its_own_rule() -> None:
     assert stream.firing() == ["2018-03-01"]
     stream.readings(("e01", "2018-03-01T12:15", "1", 1))
     assert stream.story() == [("2018-03-01", "raised", 1), ("2018-03-01", "cleared", 2)]
+
+
+@pytest.mark.parametrize(("window", "wanted"), [("hour", "2018-03-01T09"), ("day", "2018-03-01")])
+def test_what_sub_meters_do_not_explain_of_a_meter_raises_an_alarm_of_that_meter(window: str, wanted: str) -> None:
+    spec: dict[str, Any] = {"raise": {"gt": "25"}, "select": {"kind": "meter", "id": ["works.e01"]}}
+    spec |= {"metric": "unexplained.electricity", "window": window, "period": window, "severity": "warning"}
+    rule = document("rule", "losses", **spec)
+    stream = Stream(
+        documents(REGISTRY, rule, meter("e01", step="1h"), meter("s1", role="sub", parent="e01", step="1h"))
+    )
+    hours(stream, "100", "100", "100")
+    sub = [("s1", f"2018-03-01T{hour:02}:00", value) for hour, value in ((9, "90"), (10, "70"))]
+    stream.readings(*sub, received="2018-03-01T20:00")
+    fires = [each for each in stream.conditions.values() if each.condition == "firing"]
+    assert [(each.entity, each.start, each.value) for each in fires] == [
+        ("meter/works.e01", wanted, "30" if window == "hour" else "40")
+    ]
+    stream.readings(("s1", "2018-03-01T10:00", "99", 1), received="2018-03-01T21:00")
+    assert stream.firing() == []

@@ -170,3 +170,47 @@ def test_a_change_taken_back_before_all_was_computed_again_leaves_nothing_behind
     assert stream.value("qty.electricity", "2018-03-01") == -1
     stream.register(plain, 3)
     assert stream.value("qty.electricity", "2018-03") == 20
+
+
+AHEAD = {
+    # Stamped at its end, the slot of midnight is of the day before, of which nothing else was ever sent.
+    "a stamp of which a day before knows": (
+        meter("e01", stamp="start"), meter("e01"), [("e01", "2018-03-05T00:00", "10")],
+    ),
+    "a stamp of which a day after knows": (
+        meter("e01", step="1h"), meter("e01", step="1h", stamp="start"), [("e01", "2018-03-05T23:30", "10")],
+    ),
+    "a gap within a day that has not passed": (
+        meter("e01", step="1h"), meter("e01", step="1h", longest_gap="6h"),
+        [("e01", "2018-03-05T09:00", "10"), ("e01", "2018-03-05T13:00", "14")],
+    ),
+    "a gap over a day that has not passed": (
+        meter("e01", step="1h"), meter("e01", step="1h", longest_gap="48h"),
+        [("e01", "2018-03-05T22:00", "10"), ("e01", "2018-03-07T03:00", "14")],
+    ),
+    "a register's span that has not passed": (
+        meter("e01", "register", max_rate_per_h="1"), meter("e01", "register", max_rate_per_h="100"),
+        [("e01", "2018-03-05T08:30", "10"), ("e01", "2018-03-05T13:30", "110")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", AHEAD)
+@pytest.mark.parametrize("later", [(), ("2018-03-09T00:00",)])
+def test_a_change_finds_what_readings_reach_where_neither_they_nor_the_time_have_been(
+    change: str, later: tuple[str, ...]
+) -> None:
+    first, second, rows = AHEAD[change]
+    changed, always = Stream(documents(REGISTRY, first)), Stream(documents(REGISTRY, second), version=2)
+    for stream in (changed, always):
+        stream.step(tick("2018-03-05T08:00"))
+        stream.readings(*rows, received="2018-03-05T08:00")
+    changed.register(documents(REGISTRY, second), 2)
+    for stream in (changed, always):
+        for each in later:
+            stream.step(tick(each))
+    for key, wanted in always.totals.items():
+        got = changed.totals[key]
+        assert (said(got), got.own, got.status) == (said(wanted), wanted.own, wanted.status), key
+    assert any(said(each).get("qty.electricity") for each in always.totals.values())
+    assert standing(changed) == standing(always)

@@ -119,3 +119,42 @@ def test_the_snapshot_values_certificates_as_at_the_beginning_of_their_period() 
     )  # fmt: skip
     (found,) = Snapshot.build(1, documents(REGISTRY, green)).certificates["works"]
     assert (found.period, found.micro) == ("2018-04", 1000 * MICRO)
+
+
+GAS_OF_PIPE = document("carrier", "natural-gas", unit="m3", medium="fuel")
+BOTH = document(
+    "release", "demo-2018",
+    coefficients=[
+        {"carrier": "natural-gas", "cv_kgce": "1.2", "source": "demo"},
+        {"carrier": "electricity", "cv_kgce": "0.1", "source": "demo"},
+    ],
+    factors=[],
+)  # fmt: skip
+PIPE = {"carrier": "natural-gas", "unit": "m3", "step": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("main", "taken"),
+    [
+        (("09:00", "100"), 30),
+        (None, None),  # nothing is known of the whole, so nothing is taken off it
+        (("08:20", "60"), 20),  # a third of the hour is known; of those 20 not more than all can have been feedstock
+        (("08:50", "60"), 30),
+    ],
+)
+def test_feedstock_below_a_main_meter_is_taken_off_what_that_meter_says(
+    main: tuple[str, str] | None, taken: int | None
+) -> None:
+    stream = Stream(documents(
+        REGISTRY, GAS_OF_PIPE, BOTH, meter("e01", step="1h"), meter("g01", **PIPE), meter("g02", **PIPE),
+        meter("g03", role="sub", parent="g02", **PIPE),
+        meter("g04", role="sub", parent="g03", counts_as="feedstock", **PIPE),
+    ))  # fmt: skip
+    rows = [("e01", "2018-03-01T09:00", "1000"), ("g01", "2018-03-01T09:00", "50"), ("g04", "2018-03-01T09:00", "30")]
+    stream.readings(*rows, *([("g02", f"2018-03-01T{main[0]}", main[1])] if main else []))
+    stream.step(tick("2018-03-01T10:00"))
+    for name in ("2018-03-01T08", "2018-03-01", "2018"):
+        assert stream.value("qty.natural-gas.feedstock", name) == taken
+        gross, tagged = stream.value("energy.cv", name), stream.value("energy.cv.feedstock", name) or 0
+        assert tagged == Decimal("1.2") * (taken or 0)
+        assert stream.value("energy.cv.controlled", name) == (None if taken is None else (gross or 0) - tagged)

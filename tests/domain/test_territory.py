@@ -366,6 +366,16 @@ def test_a_certificate_counts_where_its_enterprise_says_something_of_the_month_w
     assert own(later, "county/west", "2018-06", "qty.electricity.green") == 3_000_000
 
 
+def test_a_years_certificate_of_an_enterprise_that_ended_counts_where_it_was_last() -> None:
+    ended = CITY.replace("id: far, valid_from: 2018-01-01", "id: far, valid_from: 2018-01-01, valid_to: 2018-07-01")
+    assert ended != CITY
+    city = territories_of(
+        enterprise_documents("far", {HOURS[0]: hour(100)}), ended + GREEN.replace("2018-06", '"2018"')
+    )
+    drain(city)
+    assert own(city, "county/west", "2018", "qty.electricity.green") == 3_000_000
+
+
 def test_a_park_that_everybody_left_knows_nothing_rather_than_zero() -> None:
     city = territories_of(documents_of({"steady": {HOURS[0]: 5}}))
     moved = CITY.replace("park: [{from: 2018-01-01, id: old}],\n", "park: [{from: 2018-01-01, id: new}],\n")

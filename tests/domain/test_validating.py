@@ -250,3 +250,23 @@ def test_neither_order_nor_lateness_changes_what_rules_find(rows: list[tuple[Any
     assert standing(other)["findings"] == standing(whole)["findings"]
     numbers = [{key: (each.metrics, each.own) for key, each in one.totals.items()} for one in (whole, other)]
     assert numbers[0] == numbers[1]
+
+
+@pytest.mark.parametrize(("from_day", "missing"), [("2018-03-02", False), ("2018-03-01", True)])
+def test_a_reading_stamped_at_midnight_is_held_against_the_rules_of_the_day_that_it_is_of(
+    from_day: str, missing: bool
+) -> None:
+    spec = {"check": "range", "effect": "exclude", "max": "8", "unit": "kWh"}
+    stream = Stream(documents(REGISTRY, document("validation", "low", from_day, **spec), meter("e01", step="1h")))
+    stream.readings(("e01", "2018-03-01T23:00", "5"), ("e01", "2018-03-02T00:00", "10"))
+    assert stream.value("qty.electricity", "2018-03-01T23") == (None if missing else Decimal(10))
+    assert opened(stream).keys() == ({("validation.low", "e01")} if missing else set())
+
+
+def test_a_registers_hour_over_its_transformer_is_flagged_since_none_of_its_readings_is_taken_out() -> None:
+    excluding = rule("kva", "ceiling", effect="exclude")
+    stream = Stream(documents(REGISTRY, excluding, meter("r01", "register", capacity_kva="100")))
+    stream.readings(("r01", "2018-03-01T08:00", "0"), ("r01", "2018-03-01T09:00", "200"), received=0)
+    stream.step(OVER)
+    assert stream.value("qty.electricity", "2018-03-01T08") == 200
+    assert [(each.rule, each.effect) for each in stream.findings.values()] == [("validation.kva", "flag")]
