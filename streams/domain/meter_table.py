@@ -6,13 +6,19 @@ from math import inf
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.windows import DAY_MS, HOUR_MS
 from streams.domain.checks import Checks
 from streams.domain.hour import Bools, Ints
 from streams.domain.nodes import Nodes
+from streams.domain.register import MINUTE_MS
 from streams.domain.registry import EnterpriseView, MeterView
 
+Floats = npt.NDArray[np.float64]
+
+# What is compared in floats is looked at exactly as soon as it comes so near.
+_NEARLY = 1 - 1e-9
 # A register without a registered step is taken to be read once an hour.
 USUAL_STEP_MS = HOUR_MS
 
@@ -37,6 +43,17 @@ class Tagged(NamedTuple):
     renewable: Ints
     output: Ints
     wholes: tuple[tuple[Ints, Ints], ...]
+
+
+class Highest(NamedTuple):
+    """What the highest rate of each register allows, by place, a little less of it than is true.
+
+    A rise of `rise_per_ms` [counts/ms] over a span and `spare` [counts] more; after `turn_ms` [ms] it may have turned.
+    """
+
+    rise_per_ms: Floats
+    spare: Floats
+    turn_ms: Floats
 
 
 class MeterTable:
@@ -69,12 +86,7 @@ class MeterTable:
         self.changing = np.array([len(meter.multipliers) > 1 for meter in meters], bool)
         self.any_changing = bool(self.changing.any())
         self.resolution = np.array([meter.resolution for meter in meters], np.int64)
-        # As floats, since they are only compared with: what comes near is looked at exactly.
-        limit = [inf if meter.max_micro_per_h is None else meter.max_micro_per_h for meter in meters]
-        self.max_micro_per_h = np.array(limit, np.float64)
-        self.limited = np.isfinite(self.max_micro_per_h)
-        modulus = [inf if meter.modulus is None else meter.modulus for meter in meters]
-        self.modulus = np.array(modulus, np.float64)
+        self.limited = np.array([meter.max_micro_per_h is not None for meter in meters], bool)
         self.filled = np.array([meter.longest_gap_ms > 0 for meter in meters], bool)
         self.any_filled = bool(self.filled.any())
         # A register tells what an outage left of its total, so it is expected through it.
@@ -91,6 +103,21 @@ class MeterTable:
                 (place, new.from_ms) for old, new in pairwise(multipliers) if new.micro_per_count != old.micro_per_count
             }
         return tuple(sorted(found))
+
+    @cached_property
+    def highest(self) -> Highest:
+        """Return what the highest rates allow; a register without one may do anything."""
+        rise, spare, turn = np.zeros(len(self.ids)), np.full(len(self.ids), inf), np.full(len(self.ids), inf)
+        for place, meter in enumerate(self.meters):
+            if meter.max_micro_per_h is None:
+                continue
+            # Where it changes, what finds more is taken: it is looked at exactly then.
+            worth = [each.micro_per_count for each in meter.multipliers]
+            rise[place] = _NEARLY * meter.max_micro_per_h / (max(worth) * HOUR_MS)
+            spare[place] = _NEARLY * (rise[place] * MINUTE_MS + meter.resolution)
+            if meter.modulus is not None and meter.max_micro_per_h > 0:
+                turn[place] = _NEARLY * meter.modulus * min(worth) * HOUR_MS / meter.max_micro_per_h
+        return Highest(rise, spare, turn)
 
     @cached_property
     def metric_names(self) -> tuple[tuple[str, ...], ...]:

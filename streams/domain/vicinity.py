@@ -14,15 +14,12 @@ from streams.domain.edges import around, around_registers, placed
 from streams.domain.hour import NO_ROWS, Bools, Hour, Rows, join
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import in_order, register_spans, usable
-from streams.domain.register import MINUTE_MS
 from streams.domain.work import Looked, Stretch, Work
 
 # A reading's validity depends on three others on each side at the most, each of which may have zeros around it.
 _CHANGES = 10
 # Of a stretch of equal readings so many at each end are looked at.
 _ENDS = 3
-# What is compared in floats is looked at exactly as soon as it comes so near.
-_NEARLY = 1 - 1e-9
 # What `placed` keeps beside an hour: the table and the rows; after them comes what is odd among these.
 _PLACED_ONLY = 2
 
@@ -55,8 +52,10 @@ def odd(work: Work, table: MeterTable, hour: Hour | None, outside: Rows) -> set[
     if hour is not None:
         found |= _odd_inside(table, hour)
         rows, first, last = placed(table, hour)
-        ends = np.unique(np.stack((first[0], last[0], last[1]))[:, table.register])
-        parts.append(rows.take(ends[ends >= 0]))
+        ends = np.concatenate((first[0], last[0], last[1]))
+        is_end = np.zeros(len(rows), bool)
+        is_end[ends[ends >= 0]] = True
+        parts.append(rows.take(is_end if table.all_register else is_end & table.register[rows.meter]))
     rows = in_order(join(parts))
     if not len(rows):
         return found
@@ -117,17 +116,11 @@ def _falling_or_over(table: MeterTable, rows: Rows, pairs: Bools) -> Iterator[in
     """
     step = rows.v[1:] - rows.v[:-1]
     yield from rows.meter[1:][pairs & (step < 0)].tolist()
-    if not table.any_limited:
-        return
-    at = np.flatnonzero(pairs & table.limited[rows.meter[1:]])
-    place = rows.meter[at]
-    length_ms = (rows.t[at + 1] - rows.t[at]).astype(np.float64)
-    worth = table.factors(place, rows.t[at]).astype(np.float64)
-    highest = table.max_micro_per_h[place]
-    ceiling = highest * (length_ms + MINUTE_MS) + table.resolution[place] * worth * HOUR_MS
-    over = step[at] * worth * HOUR_MS > ceiling * _NEARLY
-    turned = highest * length_ms >= table.modulus[place] * worth * HOUR_MS * _NEARLY
-    yield from place[over | turned].tolist()
+    if table.any_limited:
+        place, length_ms = rows.meter[1:], rows.t[1:] - rows.t[:-1]
+        highest = table.highest
+        over = step > highest.rise_per_ms[place] * length_ms + highest.spare[place]
+        yield from place[pairs & (over | (length_ms >= highest.turn_ms[place]))].tolist()
 
 
 def _still(work: Work, table: MeterTable, rows: Rows, same: Bools) -> Iterator[int]:
