@@ -1,5 +1,6 @@
 """Documents: what the registry holds, one model for each kind, read strictly and all faults at once."""
 
+from schemas.documents.allocation import Allocation
 from schemas.documents.certificate import Certificate
 from schemas.documents.energy import Carrier, Coefficient, Factor, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Listed, Source
@@ -20,6 +21,7 @@ from schemas.documents.validity import Validity
 __all__ = [
     "API_VERSION",
     "KINDS",
+    "Allocation",
     "Carrier",
     "Certificate",
     "Channels",

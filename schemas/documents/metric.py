@@ -30,6 +30,9 @@ _GAS = re.compile(rf"(gas|co2e)\.({ID_TEXT})")
 _VARIANT = re.compile(rf"variant\.{ID_TEXT}")
 _OUTPUT = re.compile(rf"output\.({ID_TEXT})")
 _ONLINE = re.compile(r"online\.(?:expected|measured)\.(?:meters|sources)")
+_BY_LINE = re.compile(
+    rf"energy\.(?:cv|eq)\.(?:(?:line|own)\.(?P<line>{ID_TEXT})|product\.(?P<product>{ID_TEXT})|common|unallocated)"
+)
 _REPORTED = re.compile(rf"reported\.({ID_TEXT})")
 FORMS = (
     f"qty.CARRIER, qty.CARRIER.({'|'.join(QUANTITY_PARTS)}), unexplained.CARRIER, energy.cv, energy.eq, "
@@ -37,8 +40,20 @@ FORMS = (
     "co2.heat, co2.total, co2.green, co2.controlled, time.expected.CARRIER, time.measured.CARRIER, "
     "time.estimated.CARRIER, output.PRODUCT, reported.ITEM, "
     "online.(expected|measured).(meters|sources); of a meter that is a gauge also avg.CARRIER, rate.CARRIER, "
-    "integral.CARRIER, integral.CARRIER.estimated"
+    "integral.CARRIER, integral.CARRIER.estimated; of an enterprise with product lines energy.(cv|eq).(line|own).LINE, "
+    "energy.(cv|eq).product.PRODUCT, energy.(cv|eq).(common|unallocated), lines.(expected|measured|estimated)"
 )
+
+
+# What an allocation says of an enterprise: of its lines, and of the time in which all that they rest on was metered.
+BY_LINE = (
+    *(f"energy.cv.{what}" for what in ("line.", "own.", "product.", "common", "unallocated")),
+    *(f"energy.eq.{what}" for what in ("line.", "own.", "product.", "common", "unallocated")),
+    "lines.",
+)
+LINE_TIMES = ("lines.expected", "lines.measured", "lines.estimated")
+# What stays of the whole is covered as the whole is, what is divided as all that it takes to divide.
+_DIVIDED = tuple(each for each in BY_LINE if not each.endswith(("unallocated", "lines.")))
 
 
 class MetricError(ValueError):
@@ -47,6 +62,8 @@ class MetricError(ValueError):
 
 class Metric(NamedTuple):
     """A metric with what it depends on: the carrier, product or reported item in its name, or its unit.
+
+    `line` and `made` are the product line, and the product, that an energy is of.
 
     `by_time` is what the unit of the carrier is taken by: `/h` of a rate, `*s` of an integral over time, else nothing.
     """
@@ -57,6 +74,8 @@ class Metric(NamedTuple):
     fixed_unit: str | None
     by_time: str = ""
     item: str | None = None
+    line: str | None = None
+    made: str | None = None
 
     def unit(self, carriers: Mapping[str, str], products: Mapping[str, str]) -> str | None:
         """Return the metric's unit, given those of carriers and products by id; None when its own is not there."""
@@ -88,6 +107,10 @@ def parse_metric(text: str) -> Metric:
         return Metric(text, None, None, "dimensionless")
     if found := _OUTPUT.fullmatch(text):
         return Metric(text, None, found[1], None)
+    if found := _BY_LINE.fullmatch(text):
+        return Metric(text, None, None, "kgce", line=found["line"], made=found["product"])
+    if text in LINE_TIMES:
+        return Metric(text, None, None, "s")
     if found := _REPORTED.fullmatch(text):
         return Metric(text, None, None, None, item=found[1])
     if text.startswith("ind."):
@@ -103,6 +126,11 @@ def carrier_in(metric: str) -> str | None:
         return found[1]
     average = _AVERAGE.fullmatch(metric)
     return None if average is None else average[2]
+
+
+def is_divided(metric: str) -> bool:
+    """Tell whether a metric is covered as far as all is that an allocation rests on (`LINE_TIMES`)."""
+    return metric.startswith(_DIVIDED)
 
 
 def _check(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
+from schemas.documents.allocation import Allocation
 from schemas.documents.certificate import Certificate
 from schemas.documents.energy import Carrier, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
@@ -37,6 +38,7 @@ Document = (
     | Measurement
     | Certificate
     | Product
+    | Allocation
     | ReportedItem
     | Indicator
     | Limit
@@ -66,6 +68,7 @@ KINDS: dict[str, type[Document]] = {
     "measurement": Measurement,
     "certificate": Certificate,
     "product": Product,
+    "allocation": Allocation,
     "reported": ReportedItem,
     "indicator": Indicator,
     "limit": Limit,

@@ -12,6 +12,10 @@ from streams.domain.account import Metrics
 
 Graces = Mapping[WindowKind, int]
 
+_NO_SUMS = (
+    "ind.", "output.", "reported.", "variant.", "avg.", "rate.",
+    *(f"energy.{value}.{what}" for value in ("cv", "eq") for what in ("line.", "product.", "unallocated")),
+)  # fmt: skip
 PROVISIONAL, SETTLED, REVISED = "provisional", "settled", "revised"
 
 
@@ -88,12 +92,10 @@ def settle_children(document: CalendarDocument, now_ms: int, graces: Graces) -> 
 def additive(metric: str) -> bool:
     """Tell whether a window's value of a metric is the sum of what its children have, whatever is missing.
 
-    Not so for indicators, averages, marks of variants, what is under control (totals less their parts), and for what is
-    reported, where a part of the children says nothing about the whole.
+    Not so for indicators, averages, marks of variants, what is under control (totals less their parts), for what is
+    reported, where a part of the children says nothing about the whole, and for what is divided between lines by it.
     """
-    return not metric.startswith(("ind.", "output.", "reported.", "variant.", "avg.", "rate.")) and not metric.endswith(
-        ".controlled"
-    )
+    return not metric.startswith(_NO_SUMS) and not metric.endswith(".controlled")
 
 
 def total(values: Sequence[int | None]) -> int | None:

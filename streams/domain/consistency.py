@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from schemas.decimals import scale_of
 from schemas.documents import (
+    Allocation,
     Carrier,
     Certificate,
     City,
@@ -82,6 +83,7 @@ def references(document: Document) -> Iterator[Reference]:
             found = parse_metric(text)
             yield from always(path, "carrier", found.carrier)
             yield from always(path, "product", found.product)
+            yield from always(path, "product", found.made)
             yield from always(path, "reported", found.item)
 
     def select(found: Select | Scope | None) -> Iterator[Reference]:
@@ -134,6 +136,14 @@ def references(document: Document) -> Iterator[Reference]:
     elif isinstance(document, Certificate):
         yield from always("spec.enterprise", "enterprise", document.spec.enterprise, covered=False)
         yield from always("spec.carrier", "carrier", document.spec.carrier, covered=False)
+    elif isinstance(document, Allocation):
+        yield from always("spec.enterprise", "enterprise", document.spec.enterprise)
+        for number, line in enumerate(document.spec.lines):
+            for place, id_ in enumerate(line.meters):
+                # A meter may come or go while the line stays.
+                yield from always(f"spec.lines.{number}.meters.{place}", "meter", id_, covered=False)
+            for place, made in enumerate(line.products):
+                yield from always(f"spec.lines.{number}.products.{place}.id", "product", made.id)
     elif isinstance(document, Settings):
         for place, year in enumerate(document.spec.reporting):
             yield from always(f"spec.reporting.{place}.release", "release", year.release, covered=False)

@@ -252,6 +252,8 @@ class EnterpriseFold:
             covered_ms = measured.measured_ms + measured.estimated_ms
             expected_ms = self.table.expected_ms(hour.start_ms, hour.end_ms)
             metrics.update(self.table.nodes.of_enterprise(measured.amount, covered_ms, expected_ms))
+        if self.plan.lines:
+            metrics.update(self.plan.lines.of_hour(measured, metrics, hour, worth))
         if self.plan.formulas.online:
             metrics.update(online_times(self.table, measured, hour.start_ms, hour.end_ms))
         metrics.update(hour_values(self.plan.formulas.simple, metrics))
@@ -289,6 +291,8 @@ class EnterpriseFold:
             empty = quantities_of_carriers(self.table, nothing(self.table), child.start_ms, child.end_ms)
             if self.plan.formulas.online:
                 empty.update(unseen_times(self.table, child.start_ms, child.end_ms))
+            if self.plan.lines:
+                empty.update(self.plan.lines.unseen(child))
             status = status_of(child, None, self.time.now_ms, self._graces)
             set_child(document, index, empty, status if child.end_ms <= self.time.now_ms else None, None)
             return
@@ -301,8 +305,8 @@ class EnterpriseFold:
         reports = self.work.reports()
         values = {key: report.micro for key, report in reports.items()} if reports else {}
         changed = False
-        formulas, certified = self.plan.formulas, self.plan.certified
-        for each, part, found in own_values(document, values, formulas, self.work.document, self._over, certified):
+        mine = self.plan.formulas, self.work.document, self._over, self.plan.certified, self.plan.lines
+        for each, part, found in own_values(document, values, *mine):
             own = Own(status_of(each, latest_known(document, part), self.time.now_ms, self._graces), found)
             before = document.own.get(each.name)
             if before is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from schemas.documents.metric import carrier_in
+from schemas.documents.metric import LINE_TIMES, carrier_in, is_divided
 from schemas.messages import AlarmEvent, CalendarDocument, Condition
 from schemas.windows import Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain.account import Metrics
@@ -37,8 +37,12 @@ def value_in(document: CalendarDocument | None, metric: str, each: Window) -> Va
 def coverage(document: CalendarDocument, metric: str, part: slice) -> float | None:
     """Return the share of expected meter-time in some children that is measured or estimated; None without any.
 
-    For a quantity it is that of its carrier, for any other metric that of all carriers together.
+    For a quantity it is that of its carrier, for what is divided between lines that of all that it takes, for any
+    other metric that of all carriers together.
     """
+    if is_divided(metric):
+        times = [sum(filter(None, document.metrics.get(name, [])[part])) for name in LINE_TIMES]
+        return sum(times[1:]) / times[0] if times[0] else None
     carrier = carrier_in(metric)
     expected = had = 0
     for name, values in document.metrics.items():

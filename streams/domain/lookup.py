@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
-from schemas.documents.metric import carrier_in
+from schemas.documents.metric import LINE_TIMES, carrier_in, is_divided
 from schemas.messages import CalendarDocument
 from schemas.windows import Window, child_index, window_at
 from streams.domain.calendar import PROVISIONAL, REVISED, SETTLED, quarters_of, total
@@ -74,8 +74,10 @@ def _status(children: list[str | None]) -> str | None:
 
 def _shares(document: CalendarDocument, part: slice, metric: str) -> Shares | None:
     """Return the shares of a quantity's own carrier, or for energy, emissions and indicators of all carriers."""
-    if metric.startswith(("time.", "online.", "output.", "reported.")):
+    if metric.startswith(("time.", "online.", "lines.", "output.", "reported.")):
         return None
+    if is_divided(metric):
+        return _of_times(*(total(document.metrics.get(name, [])[part]) or 0 for name in LINE_TIMES))
     carrier = carrier_in(metric)
     if carrier is not None:
         carriers = [carrier]
@@ -85,8 +87,11 @@ def _shares(document: CalendarDocument, part: slice, metric: str) -> Shares | No
     def sum_of(lead: str) -> int:
         return sum(total(document.metrics.get(lead + carrier, [])[part]) or 0 for carrier in carriers)
 
-    expected = sum_of(_EXPECTED)
+    return _of_times(sum_of(_EXPECTED), sum_of(_MEASURED), sum_of(_ESTIMATED))
+
+
+def _of_times(expected: int, measured_time: int, estimated_time: int) -> Shares | None:
     if expected <= 0:
         return None
-    measured, estimated = Fraction(sum_of(_MEASURED), expected), Fraction(sum_of(_ESTIMATED), expected)
+    measured, estimated = Fraction(measured_time, expected), Fraction(estimated_time, expected)
     return Shares(measured, estimated, max(1 - measured - estimated, Fraction(0)))

@@ -11,6 +11,7 @@ from streams.domain.account import Metrics
 from streams.domain.across import ORDER, Over, across_value
 from streams.domain.calendar import additive, total, whole, windows_in
 from streams.domain.indicator import average_value, indicator_value, window_value
+from streams.domain.lines import Lines
 from streams.domain.looking import Documents, look_up
 from streams.domain.registry import IndicatorView, Snapshot
 from streams.domain.tagging import CONTROLLED, controlled
@@ -57,13 +58,14 @@ def own_values(
     documents: Documents,
     over: Over,
     certified: Reported = NOTHING,
+    lines: Lines | None = None,
 ) -> Iterable[tuple[Window, slice, Metrics]]:
     """Return each window that a document speaks for, its children, and its own values at 1e-6 of their units.
 
     `reported` are values by (metric, window name). An output is the one reported for the window itself, else the sum of
     its children when every child has one. `documents` gives the entity's other documents, which must be up to date as
     far as their windows began before this one; `over` tells whether the last hour of a window has passed.
-    `certified`, by the same as `reported`, adds to what the children have.
+    `certified`, by the same as `reported`, adds to what the children have; `lines` are those of an enterprise.
     """
     names = {name for name in document.metrics if name.startswith(_REPORTED)} | {metric for metric, _ in reported}
     tagged = any(name.endswith((".feedstock", ".renewable", ".green")) for name in document.metrics)
@@ -86,6 +88,8 @@ def own_values(
                 values[metric] = mine + (total(document.metrics.get(metric, [])[part]) or 0)
         if tagged or values:
             values.update(controlled(partial(window_value, document, part, values)))
+        if lines:
+            values.update(lines.of_window(document, part, own, values))
         for name, column in document.metrics.items():
             marks = joined_marks(column[part]) if name.startswith("variant.") else None
             if marks is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streams.domain.checks import Checks
+from streams.domain.lines import Lines
 from streams.domain.meter_table import MeterTable
 from streams.domain.own import Formulas
 from streams.domain.registry import Snapshot
@@ -25,6 +26,7 @@ class Plan:
     table: MeterTable
     valuations: Valuations
     certified: Mapping[tuple[str, str], int]
+    lines: Lines
     formulas: Formulas
     watchers: tuple[Watcher, ...]
 
@@ -58,13 +60,15 @@ class Plans:
                 enterprise in watcher.select.ids if watcher.select.kind == "enterprise" else watcher.select.ids & meters
             )
         )
+        table = MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects))
         return Plan(
             self.snapshot,
             enterprise,
             self.snapshot.enterprise_digest(enterprise),
-            MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects)),
+            table,
             valuations := self.snapshot.valuations_of(enterprise),
             certified(self.snapshot.certificates.get(enterprise, ()), self.snapshot.carriers, valuations),
+            Lines(self.snapshot.allocations.get(enterprise, ()), table, self.snapshot.carriers),
             self._formulas,
             mine,
         )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.decimals import MICRO
-from schemas.documents.metric import carrier_in
+from schemas.documents.metric import LINE_TIMES, carrier_in, is_divided
 from schemas.messages import AlarmEvent, CalendarDocument, Condition, Heartbeat, Own, Readings
 from schemas.series import ALARM, ALARM_STATE, ENGINE, READING, Point
 from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
@@ -47,7 +47,8 @@ class _Group(NamedTuple):
 class _Plan(NamedTuple):
     """How a document with certain metrics becomes points: of each metric its place, its group (-1: none), its kind.
 
-    Group 0 is all carriers together. `sums` says how a window's value follows from its children.
+    Group 0 is all carriers together, the last one what lines rest on. `sums` says how a window's value follows from its
+    children.
     """
 
     places: tuple[tuple[int, str, int, bool], ...]
@@ -65,16 +66,19 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         return _Group(*found)
 
     numbers = {carrier: number for number, carrier in enumerate(carriers, 1)}
+    divided = _Group(*((at[name],) if name in at else () for name in LINE_TIMES))
 
     def group_of(name: str) -> int:
-        if name.startswith((_TIME, "online.", *_REPORTED)):
+        if name.startswith((_TIME, "online.", "lines.", *_REPORTED)):
             return -1
+        if is_divided(name):
+            return len(carriers) + 1
         carrier = carrier_in(name)
         return 0 if carrier is None else numbers.get(carrier, -1)
 
     return _Plan(
         tuple((at[name], name, group_of(name), name.startswith(_REPORTED)) for name in names),
-        (group(carriers), *(group([carrier]) for carrier in carriers)),
+        (group(carriers), *(group([carrier]) for carrier in carriers), divided),
         tuple(whole if name.startswith(_REPORTED) else total if additive(name) else _no_sum for name in names),
     )
 
@@ -181,13 +185,14 @@ def _own_points(
     columns: Sequence[Cells],
     part: slice,
 ) -> list[Point]:
-    everything = plan.groups[0]
-    times = {*everything.expected, *everything.measured, *everything.estimated}
+    groups = plan.groups[0], plan.groups[-1]
+    times = {place for group in groups for places in group for place in places}
     cells = [total(column[part]) if place in times else None for place, column in enumerate(columns)]
-    shares = everything.shares(cells)
+    of_all, of_lines = (group.shares(cells) for group in groups)
     standing = _standing([own.status])
     found: list[Point] = []
     for name, micro in own.values.items():
+        shares = of_lines if is_divided(name) else of_all
         measured, estimated, missing = _NO_SHARES if name.startswith(_REPORTED) else shares
         value, present = (None, 0.0) if micro is None else (micro / MICRO, 1.0)
         fields = (value, present, measured, estimated, missing, *standing)

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from schemas.documents import (
     KINDS,
+    Allocation,
     Document,
     DocumentKey,
     Exchange,
@@ -20,6 +21,7 @@ from schemas.documents import (
     canonical,
     parse_document,
 )
+from streams.domain.allocation_consistency import check_allocation, check_allocations
 from streams.domain.consistency import (
     Problem,
     check_certificates,
@@ -148,6 +150,8 @@ def _problems(
                 yield from check_exchange(document, after)
             elif isinstance(document, Validation):
                 yield from check_validation(document, after)
+            elif isinstance(document, Allocation):
+                yield from check_allocation(document, after)
             elif isinstance(document, Indicator):
                 yield from check_indicator(document, after)
     for key, document in touched.items():
@@ -161,6 +165,7 @@ def _problems(
     yield from check_certificates(after)
     yield from check_keys(after)
     yield from check_exchanges(after)
+    yield from check_allocations(after)
 
 
 def _fault(problem: Problem, place: Mapping[DocumentKey, int]) -> SetFault:

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import TypeVar, cast
 
 from schemas.documents import (
+    Allocation,
     Carrier,
     Certificate,
     City,
@@ -43,6 +44,7 @@ from schemas.ids import enterprise_of, parse_entity
 from schemas.windows import WindowKind
 from streams.domain.checks import CheckView, check_views, shipped_digest
 from streams.domain.resolving import (
+    allocation_view,
     carrier_view,
     certificate_view,
     enterprise_view,
@@ -61,6 +63,7 @@ from streams.domain.resolving import (
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
+    AllocationView,
     BoundView,
     CarrierView,
     CertificateView,
@@ -142,6 +145,7 @@ class Snapshot:
     _edges_ms: tuple[int, ...] = field(repr=False)
     _shared: tuple[DocumentKey, ...] = field(repr=False)
     certificates: Mapping[str, tuple[CertificateView, ...]]
+    allocations: Mapping[str, tuple[AllocationView, ...]]
     _measurements: Mapping[str, tuple[MeasurementView, ...]] = field(repr=False)
     _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
         default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
@@ -189,6 +193,9 @@ class Snapshot:
         certificates: defaultdict[str, list[CertificateView]] = defaultdict(list)
         for one in sorted(_of(Certificate, every), key=lambda each: each.id):
             certificates[one.spec.enterprise].append(certificate_view(one, carriers))
+        allocations: defaultdict[str, list[AllocationView]] = defaultdict(list)
+        for one in sorted(_of(Allocation, every), key=lambda each: each.valid_from):
+            allocations[one.spec.enterprise].append(allocation_view(one))
         measurements: defaultdict[str, list[MeasurementView]] = defaultdict(list)
         for one in sorted(_of(Measurement, every), key=lambda each: each.id):
             measurements[one.spec.enterprise].append(measurement_view(one, carriers))
@@ -214,6 +221,7 @@ class Snapshot:
             _edges_ms=_edges_ms(enterprises.values()),
             _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
             certificates={id_: tuple(views) for id_, views in certificates.items()},
+            allocations={id_: tuple(views) for id_, views in allocations.items()},
             _measurements={id_: tuple(views) for id_, views in measurements.items()},
         )
 
@@ -370,6 +378,8 @@ class Snapshot:
             digest.update(repr(view.stops).encode())
         mine = self.certificates.get(view.id, ())
         digest.update(repr(mine).encode())
+        if view.id in self.allocations:
+            digest.update(repr(self.allocations[view.id]).encode())
         used = frozenset((*(meter.carrier for meter in view.meters), *(each.carrier for each in mine)))
         digest.update(self.valuations_of(view.id).text(used).encode())
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}

@@ -10,6 +10,7 @@ from math import floor
 
 from schemas.decimals import CONTEXT, at_scale, micro, scale_of
 from schemas.documents import (
+    Allocation,
     Carrier,
     Certificate,
     Coefficient,
@@ -40,12 +41,14 @@ from schemas.documents.energy import Emitting
 from schemas.documents.fields import plain_text
 from schemas.documents.indicator import Direction
 from schemas.documents.pause import OutageSpec
+from schemas.ids import split_meter_id
 from schemas.instants import instant_ms
 from schemas.reference import load
 from schemas.reference.filling import filling
 from schemas.units import conversion
 from schemas.windows import LATEST_MS, date_ms
 from streams.domain.views import (
+    AllocationView,
     BaseSince,
     BoundView,
     CarrierView,
@@ -59,7 +62,9 @@ from streams.domain.views import (
     ItemView,
     KeyView,
     LimitView,
+    LineView,
     Listed,
+    MadeView,
     MeasurementView,
     MeterView,
     MultiplierSince,
@@ -334,6 +339,31 @@ def certificate_view(certificate: Certificate, carriers: Mapping[str, CarrierVie
     return CertificateView(
         certificate.id, spec.enterprise, spec.carrier, spec.period, micro(Fraction(spec.value) * factor)
     )
+
+
+def allocation_view(allocation: Allocation) -> AllocationView:
+    """Return the view of an allocation; decimals become whole numbers that compare."""
+    spec = allocation.spec
+    weights = _comparable(each.weight for line in spec.lines for each in line.products)
+    shares = _comparable((*(line.share or Decimal(0) for line in spec.lines), spec.unallocated or Decimal(0)))
+    lines: list[LineView] = []
+    for line in sorted(spec.lines, key=lambda each: each.id):
+        parts = _comparable(Decimal(1) if each.share is None else each.share for each in line.products)
+        products = tuple(
+            MadeView(each.id, weights[each.weight], None if line.by_output else parts[each.share or Decimal(1)])
+            for each in line.products
+        )
+        meters = tuple(split_meter_id(meter)[1] for meter in line.meters)
+        lines.append(LineView(line.id, meters, products, shares[line.share or Decimal(0)], line.by_output))
+    unallocated = shares[spec.unallocated or Decimal(0)] if spec.key == "shares" else None
+    return AllocationView(allocation.id, spec.enterprise, tuple(lines), unallocated, *range_ms(allocation))
+
+
+def _comparable(values: Iterable[Decimal]) -> dict[Decimal, int]:
+    """Return decimals as whole numbers at one scale."""
+    every = set(values)
+    scale = max(map(scale_of, every), default=0)
+    return {value: at_scale(value, scale) for value in every}
 
 
 def _said(row: Coefficient | Factor) -> tuple[str, str | None, Variant]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.decimals import MICRO
+from schemas.documents.metric import BY_LINE
 from schemas.messages import CalendarDocument
 from streams.domain.account import Metrics
 from streams.domain.calendar import PROVISIONAL, REVISED, SETTLED, additive
@@ -99,7 +100,8 @@ class Sheet:
             if name not in document.metrics:
                 column.clear(row)
         for name, values in document.metrics.items():
-            if additive(name) or name.startswith(MARK):
+            # The lines of an enterprise are its own: another's of the same name is another line.
+            if (additive(name) and not name.startswith(BY_LINE)) or name.startswith(MARK):
                 column = self._columns.get(name)
                 if column is None:
                     column = self._columns[name] = _Column(len(self._status))

@@ -323,6 +323,42 @@ class CertificateView(NamedTuple):
     micro: int
 
 
+class MadeView(NamedTuple):
+    """A product of a line: what a unit of its output weighs, and its part of the line's energy, if that is fixed.
+
+    Both are whole numbers that compare within their allocation, shares within their line.
+    """
+
+    id: str
+    weight: int
+    share: int | None
+
+
+class LineView(NamedTuple):
+    """A product line: the ids of its meters within the enterprise, what it makes, its part of the common energy.
+
+    `weight` counts where shares are fixed; with `by_output` the outputs of its products divide its energy.
+    """
+
+    id: str
+    meters: tuple[str, ...]
+    products: tuple[MadeView, ...]
+    weight: int
+    by_output: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationView:
+    """The lines of an enterprise, sorted by id; `unallocated` compares with their weights; None: by outputs."""
+
+    id: str
+    enterprise: str
+    lines: tuple[LineView, ...]
+    unallocated: int | None
+    from_ms: int
+    to_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class SelectView:
     """Which entities are meant: of a kind, of some ids (None: all), within an entity (None: anywhere)."""

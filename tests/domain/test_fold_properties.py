@@ -58,7 +58,22 @@ VALUES = (
         unit="kWh", source="demo",
     ),
 )  # fmt: skip
-REGISTERED = documents(REGISTRY, LIMITS, SO2, *METERS, *VALUES)
+# Up to April the common energy is divided by shares, then by the outputs of two products.
+LINES = (
+    document("product", "slag", unit="t"),
+    document("allocation", "a1", enterprise="works", key="shares", unallocated="0.25", source="demo", lines=[
+        {"id": "one", "meters": ["works.e02"], "share": "0.4"}, {"id": "two", "share": "0.35"},
+    ]).replace("valid_from: '2018-01-01'", "valid_from: '2018-01-01'\nvalid_to: '2018-04-01'"),
+    document("allocation", "a2", "2018-04-01", enterprise="works", key="outputs", source="demo", lines=[
+        {"id": "one", "products": [{"id": "crude-steel", "weight": "1.5"}]},
+        {"id": "two", "meters": ["works.e04"], "products": [{"id": "slag"}]},
+    ]),
+    document(
+        "indicator", "line", type="intensity", numerator="energy.cv.line.one", denominator="output.crude-steel",
+        unit="kgce/t",
+    ),
+)  # fmt: skip
+REGISTERED = documents(REGISTRY, LIMITS, SO2, *METERS, *VALUES, *LINES)
 FIRST_MS, LAST_MS = instant("2018-03-31T20:00"), instant("2018-04-01T06:00")
 SETTLED_MS = instant("2018-04-03")
 BEGIN, END = tick("2018-03-31"), tick("2018-04-03T12:00")
@@ -124,7 +139,10 @@ def told_whole(stream: Stream) -> bool:
 
 REPORTS = st.lists(
     st.builds(
-        lambda period, tons, received, rev: report(period, str(tons), received=received, rev=rev),
+        lambda product, period, tons, received, rev: msgspec.structs.replace(
+            report(period, str(tons), received=received, rev=rev), metric=f"output.{product}"
+        ),
+        st.sampled_from(("crude-steel", "crude-steel", "slag")),
         st.sampled_from(("2018-03", "2018-04", "2018", "2018-04-01")),
         st.integers(0, 9), st.sampled_from((FIRST_MS, SETTLED_MS)), st.integers(0, 1),
     ),

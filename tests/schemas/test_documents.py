@@ -66,6 +66,7 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "list",
             "measurement",
             "certificate",
+            "allocation",
             "enterprise",
             "source",
             "meter",
