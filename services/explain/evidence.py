@@ -14,13 +14,16 @@ import yaml
 
 from schemas.decimals import decimal_text
 from schemas.documents import Document, DocumentKey, canonical
+from schemas.documents.metric import BY_LINE
 from schemas.windows import local_datetime, window
 from services.explain import wording
 from services.explain.asking import Explanation
 from services.explain.explaining import UNEXPLAINED, contribution, is_average, parts_of_average, wholly_covered
 from services.explain.facts import EnterpriseFacts, HourFacts, Line, hours_of
+from services.explain.line_evidence import LINES, LineRows, asked_of, meters_of, outputs_of, own_rows
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
+from streams.domain.lines import VALUES, Division
 from streams.domain.membership import Membership
 from streams.domain.online import ONLINE
 from streams.domain.products import OF_ACCOUNT, products, source_of
@@ -71,6 +74,7 @@ class _Writing:
         self._snapshot = snapshot
         self._explanation = explanation
         self._keys: dict[DocumentKey, None] = {}
+        self._divisions: list[Division] = []
 
     def write(self) -> None:
         explanation = self._explanation
@@ -85,7 +89,8 @@ class _Writing:
         if facts is None:
             self._members(needed)
         else:
-            self._hours(facts, [each for each in needed if not each.startswith((*_REPORTED, ONLINE))])
+            needed = self._divided(facts, needed)
+            self._hours(facts, [each for each in needed if not each.startswith((*_REPORTED, ONLINE, *BY_LINE))])
             self._reported(facts, [each for each in needed if each.startswith(_REPORTED)])
         self._use(*entity.split("/", 1))
         self._registry()
@@ -93,6 +98,20 @@ class _Writing:
             json.dumps(self._told(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
         (self._folder / "README.md").write_text(read_me(self._folder, explanation, needed), encoding="utf-8")
+
+    def _divided(self, facts: EnterpriseFacts, needed: list[str]) -> list[str]:
+        """Write how energy was divided between product lines; return what is needed besides."""
+        each = window(self._explanation.question.window)
+        divisions = facts.divided.over(each.start_ms, each.end_ms)
+        asked = [found for metric in needed if (found := asked_of(metric, divisions)) is not None]
+        if not asked:
+            return needed
+        self._divisions = divisions
+        for division in divisions:
+            self._use("allocation", division.view.id)
+        rows = LineRows(facts, self._explanation.documents)
+        self._table("lines.csv", LINES, (row for one in asked for row in rows.of(one, each)))
+        return list(dict.fromkeys((*needed, *(one.value for one in asked), *outputs_of(divisions))))
 
     def _told(self) -> dict[str, Any]:
         return told(self._explanation)
@@ -138,6 +157,9 @@ class _Writing:
         # Meters of parts of a quantity stand beside the balance: their sign is 0.
         beside = (line.meter for each in carriers for part in _MEASURED for line in facts.parts(each, part))
         lines += [(meter, 0) for meter in dict.fromkeys(beside) if meter.id not in crossing]
+        for line in meters_of(facts, self._divisions):
+            if line.meter.id not in {meter.id for meter, _ in lines}:
+                lines.append((line.meter, 0))
         lines = [(only, 1)] if only is not None else lines
         nodes = facts.nodes(carriers[0], only) if needed[0].startswith(UNEXPLAINED) else []
         lines = list(dict.fromkeys((line.meter, line.sign) for each in nodes for line in each)) or lines
@@ -165,6 +187,9 @@ class _Writing:
                     continue
                 for metric in needed:
                     tables.put("account.csv", self._account(hour.name, metric, computed, lines))
+                    for division in self._divisions:
+                        if division.from_ms <= hour.start_ms < division.to_ms and metric in VALUES:
+                            tables.put("account.csv", own_rows(hour.name, division, computed, metric))
         self._table("readings.csv", READINGS, [row for _, row in sorted(seen.items())])
 
     def _carriers(self, facts: EnterpriseFacts, needed: list[str], only: MeterView | None) -> list[str]:

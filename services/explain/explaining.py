@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from schemas.decimals import MICRO, decimal_text
-from schemas.documents.metric import carrier_in
+from schemas.documents.metric import BY_LINE, LINE_TIMES, carrier_in, is_divided
 from schemas.windows import HOUR_MS, Window, children_of, window
 from services.explain import wording
+from services.explain.dividing import dividing
 from services.explain.facts import Documents, EnterpriseFacts, HourFacts, Line
 from services.explain.fired import fired
 from services.explain.tree import Node, text
@@ -61,6 +62,8 @@ class Explainer:
             self._output(found, metric, each)
         elif is_average(metric):
             self._average(found, metric, name)
+        elif metric.startswith(BY_LINE):
+            self._divided(found, metric, each)
         elif each.kind == "hour":
             self._hour(found, metric, each)
         else:
@@ -86,7 +89,7 @@ class Explainer:
 
     def _coverage(self, metric: str, name: str) -> str:
         """Return how much of a window is known, by the times of the carriers that a metric is made of."""
-        if metric.startswith(("time.", "online.", "output.", "reported.")):
+        if metric.startswith(("time.", "online.", "lines.", "output.", "reported.")):
             return ""
         sums = self._times(metric, name)
         expected, measured, estimated = sums
@@ -101,6 +104,9 @@ class Explainer:
         return ", ".join(parts)
 
     def _times(self, metric: str, name: str) -> tuple[int, int, int]:
+        if is_divided(metric):
+            expected, *known = (self.documents.fold(self.entity, time, name).value or 0 for time in LINE_TIMES)
+            return expected, known[0], known[1]
         document = self.documents.document(self.entity, home_of(window(name)))
         carrier = carrier_in(metric)
         sums = [0, 0, 0]
@@ -113,6 +119,10 @@ class Explainer:
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
         """Put below a number of an hour what it was made from."""
         raise NotImplementedError
+
+    def _divided(self, found: Node, metric: str, each: Window) -> None:
+        """Put below what is divided between product lines how that came about."""
+        found.notes.append("product lines are an enterprise's own 产品线仅属于企业")
 
     def _average(self, found: Node, metric: str, name: str) -> None:
         """Put below an average of a gauge the integral and the time it is taken over."""
@@ -294,6 +304,20 @@ class EnterpriseExplainer(Explainer):
                 report.unit,
             )
         )
+
+    def _divided(self, found: Node, metric: str, each: Window) -> None:
+        document = self.documents.document(self.entity, home_of(each))
+        told = None if document is None else dividing(self._facts, document, metric, each)
+        if told is None:
+            self._children(found, metric, each)
+            return
+        found.notes += told.notes
+        found.children += told.children
+        found.children += [self.node(part, each.name) for part in told.parts]
+        for line in told.meters:
+            mine = self._facts.hour(each.start_ms).meters[line.place]
+            name = f"qty.{line.meter.carrier}"
+            found.children.append(meter_node(mine, line.meter, self._units(name), name, line.sign, each.start_ms))
 
     def _hour(self, found: Node, metric: str, hour: Window) -> None:
         if metric.startswith(UNEXPLAINED):

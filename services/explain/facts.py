@@ -66,6 +66,7 @@ class EnterpriseFacts:
         self.enterprise = enterprise
         self._plan = plan
         self.table = plan.table
+        self.divided = plan.lines
         self._store = held.store
         self._cache = Cache(1)
         self.hour = lru_cache(maxsize=64)(self._hour)

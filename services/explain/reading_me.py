@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from schemas.documents.metric import BY_LINE
 from services.explain import wording
 from services.explain.asking import Explanation
+from streams.domain.lines import LINE, PRODUCT
 
 _OF_FILES: dict[str, str] = {
     "readings.csv": """**readings.csv** holds every reading that the number rests on: those of the window, and the
@@ -32,6 +34,12 @@ half-even to six decimals, once. The coefficient is that of the release named, o
 (`variant` is `measured`, `province`, `grid` or `national`), with its source (registry.yaml); `..` at its end means that
 it goes on: it is heating value x carbon content x oxidation x 44/12 of the row in registry.yaml, not rounded. A
 row without `rounded` has no coefficient, and then its hour has no value.""",
+    "lines.csv": """**lines.csv** tells how energy was divided between product lines (registry.yaml: the allocation), for each
+window that was divided: `energy = own + floor(E x to_weight / whole) - floor(E x from_weight / whole)`, `E` =
+`shared` in millionths. Of a line `own` is the sum of the rows of account.csv with its metric
+`energy.*.own.LINE` and `shared` the common energy: the sum of those of the enterprise's `energy.*` less all
+lines' own, over the hours in which all meters are wholly covered (hours.csv); of a product `shared` is the
+energy of the line. Weights are the declared shares, or output x weight (reported.csv), in the order of ids.""",
     "reported.csv": """**reported.csv** holds the values that were reported for the window, or for its parts.""",
     "members.csv": """**members.csv** holds the value of each member of the territory. Where all of them are members
 through all of the window, the territory's value is their sum; else it is the sum of its days, each with the members
@@ -69,6 +77,12 @@ def read_me(folder: Path, explanation: Explanation, needed: list[str]) -> str:
 def _sum(needed: list[str], folder: Path, metric: str) -> str:
     if (folder / "members.csv").exists():
         return "The number is made from members.csv."
+    if (folder / "lines.csv").exists() and metric.startswith(BY_LINE):
+        if metric[10:].startswith((LINE, PRODUCT)):
+            return f"The number is the sum of `energy` over the rows of lines.csv with metric `{metric}`."
+        if metric[10:].startswith("unallocated"):
+            return "The number is the enterprise's (`rounded` in account.csv) less the sum of `energy` in lines.csv."
+        return "The number follows from account.csv, over the hours in which all meters are wholly covered (hours.csv)."
     if metric.startswith("ind."):
         return (
             "The number is that of indicator.csv. Its numerator is the sum of `rounded` over the rows of account.csv "

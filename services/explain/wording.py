@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from schemas.decimals import decimal_text
+from schemas.documents.metric import BY_LINE
 from schemas.windows import local_datetime
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
 from streams.domain.views import Exact
@@ -72,6 +73,14 @@ METRICS = {
     "reported": "reported value 填报值",
     "ind": "indicator 指标",
 }
+BY_LINES = {
+    "lines.": "time of all meters that product lines rest on 产品线所涉计量时间",
+    ".line.": "energy of a product line 产品线能耗",
+    ".own.": "what a product line's own meters measured 产品线直接计量能耗",
+    ".product.": "energy of a product 产品能耗",
+    ".common": "what is used in common 公用能耗",
+    ".unallocated": "what is no product line's 未分摊能耗",
+}
 _PLACES = 30
 
 
@@ -79,6 +88,8 @@ def metric_label(metric: str) -> str:
     """Return what a metric is."""
     if metric.startswith(("qty.", "integral.")) and metric.endswith(".estimated"):
         return "estimated part of the quantity 实物量中的估算部分"
+    if metric.startswith(BY_LINE):
+        return next(label for part, label in BY_LINES.items() if part in metric)
     if metric.endswith(".integrated"):
         return "part of the quantity that was integrated from a rate 实物量中由瞬时值积分的部分"
     for part, label in TAGGED.items():

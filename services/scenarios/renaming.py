@@ -48,6 +48,8 @@ class Renaming:
                 found[name] = [{**one, "id": one["id"] and self.id(one["id"])} for one in entries]
             elif name == "meters" and isinstance(value, list):
                 found[name] = [self.id(one) for one in cast("list[str]", value)]
+            elif name == "lines" and isinstance(value, list):
+                found[name] = [self._spec(kind, one) for one in cast("list[Mapping[str, Any]]", value)]
             elif name == "select" and isinstance(value, Mapping):
                 found[name] = self._select(cast("Mapping[str, Any]", value))
             else:

@@ -189,23 +189,26 @@ class Lines:
         found: Metrics = {}
         if not divisions:
             return found
-        kids = children_of(document.period)[part]
         for value in VALUES:
-            pool = document.metrics.get(f"{value}.{COMMON}")
-            if pool is None:
+            if f"{value}.{COMMON}" not in document.metrics:
                 continue
             divided: Metrics = {}
             anew = _anew(divisions, each, document, part, value, own)
             for target in sorted({target for division in divisions for target in division.targets}):
-                column = document.metrics.get(f"{value}.{target}", [None] * len(pool))[part]
-                whole = all(
-                    known is not None or common is None or not self._has(target, kid)
-                    for known, common, kid in zip(column, pool[part], kids, strict=True)
-                )
-                divided[target] = total(column) if whole else anew.get(target)
+                column = document.metrics.get(f"{value}.{target}", [])[part]
+                divided[target] = total(column) if self.is_sum(document, part, value, target) else anew.get(target)
             found |= {f"{value}.{target}": energy for target, energy in divided.items()}
             found[f"{value}.{UNALLOCATED}"] = _rest(total(document.metrics.get(value, [])[part]), divided)
         return found
+
+    def is_sum(self, document: CalendarDocument, part: slice, value: str, target: str) -> bool:
+        """Tell whether all children of which there is something to divide have a line's or product's energy."""
+        kids, none = children_of(document.period), [None] * len(document.status)
+        pool, column = (document.metrics.get(f"{value}.{name}", none) for name in (COMMON, target))
+        return all(
+            column[at] is not None or pool[at] is None or not self._has(target, kids[at])
+            for at in range(part.start, part.stop)
+        )
 
     def _has(self, target: str, kid: Window) -> bool:
         return any(target in division.targets for division in self.over(kid.start_ms, kid.end_ms))
