@@ -34,8 +34,8 @@ half-even to six decimals, once. The coefficient is that of the release named, o
 (`variant` is `measured`, `province`, `grid` or `national`), with its source (registry.yaml); `..` at its end means that
 it goes on: it is heating value x carbon content x oxidation x 44/12 of the row in registry.yaml, not rounded. A
 row without `rounded` has no coefficient, and then its hour has no value.""",
-    "lines.csv": """**lines.csv** tells how energy was divided between product lines (registry.yaml: the allocation), for each
-window that was divided: `energy = own + floor(E x to_weight / whole) - floor(E x from_weight / whole)`, `E` =
+    "lines.csv": """**lines.csv** tells how energy was divided between product lines (registry.yaml: allocation), for
+each window that was divided: `energy = own + floor(E x to_weight / whole) - floor(E x from_weight / whole)`, `E` =
 `shared` in millionths. Of a line `own` is the sum of the rows of account.csv with its metric
 `energy.*.own.LINE` and `shared` the common energy: the sum of those of the enterprise's `energy.*` less all
 lines' own, over the hours in which all meters are wholly covered (hours.csv); of a product `shared` is the
