@@ -3,19 +3,12 @@
 import csv
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
-from schemas.messages import CalendarDocument
-from services.explain.asking import Explanation, Question
 from services.explain.evidence import write_evidence
-from services.explain.explaining import EnterpriseExplainer, Explainer, MeterExplainer
-from services.explain.facts import Documents, EnterpriseFacts
-from services.replay.held import Held
-from streams.domain.registry import Snapshot
 from tests.folding import REGISTRY, Stream, document, documents, meter, tick
+from tests.replay.explaining import explained, words
 
 REGISTERED = documents(
     REGISTRY,
@@ -38,31 +31,8 @@ def told() -> Stream:
     return stream
 
 
-def explained(stream: Stream, entity: str, metric: str, name: str) -> tuple[Explanation, Snapshot]:
-    snapshot = Snapshot.build(1, REGISTERED)
-
-    def stored(entity: str, period: str, *, series: bool = False) -> CalendarDocument | None:
-        del series
-        return stream.totals.get(f"{entity}|{period}")
-
-    held = cast("Held", SimpleNamespace(store=stream.state, document=stored))
-    facts = EnterpriseFacts(snapshot, "works", held)
-    found = Documents(held)
-    explainer: Explainer = EnterpriseExplainer(facts, found)
-    if entity.startswith("meter/"):
-        explainer = MeterExplainer(facts, snapshot.meters[entity], found)
-    question = Question(entity, metric, name)
-    said = found.fold(*question)
-    tree = explainer.node(metric, name)
-    return Explanation(question, snapshot.unit_of(metric), said, said, tree, facts, found, []), snapshot
-
-
-def words(explanation: Explanation) -> str:
-    return "\n".join("\n".join((each.line, *each.notes)) for each in explanation.tree.walk())
-
-
 def test_an_hour_tells_the_rule_that_took_a_reading_out(told: Stream) -> None:
-    text = words(explained(told, "enterprise/works", "qty.electricity", f"{DAY}T11")[0])
+    text = words(explained(REGISTERED, told, "enterprise/works", "qty.electricity", f"{DAY}T11")[0])
     assert "set aside 不计: 2018-03-01T12:00 50.01 excluded, revision 0" in text
     assert (
         "rule fired 触发规则: validation.e01-range of meter e01 2018-03-01T11:00 .. 2018-03-01T12:00; "
@@ -71,22 +41,22 @@ def test_an_hour_tells_the_rule_that_took_a_reading_out(told: Stream) -> None:
 
 
 def test_a_day_tells_all_that_was_found_of_it(told: Stream) -> None:
-    text = words(explained(told, "enterprise/works", "qty.electricity", DAY)[0])
+    text = words(explained(REGISTERED, told, "enterprise/works", "qty.electricity", DAY)[0])
     assert "validation.e01-range of meter e01" in text
     assert "validation.spike of meter s1 2018-03-01T08:00 .. 2018-03-01T09:00\nmax 90, third 9, above_pct 900" in text
     assert "register.unexplained of meter r01" in text
     assert "validation.sub-meters of meter e01 2018-03-01T00:00 .. 2018-03-02T00:00" in text
-    of_meter = words(explained(told, "meter/works.s1", "qty.electricity", DAY)[0])
+    of_meter = words(explained(REGISTERED, told, "meter/works.s1", "qty.electricity", DAY)[0])
     assert "validation.spike" in of_meter and "e01-range" not in of_meter
 
 
 @pytest.mark.parametrize("entity", ["enterprise/works", "meter/works.e01"])
 def test_what_sub_meters_do_not_explain_is_a_difference_that_adds_up(told: Stream, entity: str, tmp_path: Path) -> None:
-    text = words(explained(told, entity, "unexplained.electricity", f"{DAY}T07")[0])
+    text = words(explained(REGISTERED, told, entity, "unexplained.electricity", f"{DAY}T07")[0])
     assert "e01 less its sub-meters 总表减分表" in text
     assert "+ meter 计量点 e01 (input 输入, interval) = 10 kWh" in text
     assert "- meter 计量点 s1 (sub-meter 分表, interval) = -9 kWh" in text
-    explanation, snapshot = explained(told, entity, "unexplained.electricity", DAY)
+    explanation, snapshot = explained(REGISTERED, told, entity, "unexplained.electricity", DAY)
     write_evidence(tmp_path / "evidence", snapshot, explanation)
     with (tmp_path / "evidence" / "account.csv").open(encoding="utf-8") as file:
         sums = sum(Decimal(row["rounded"]) for row in csv.DictReader(file))

@@ -3,19 +3,13 @@
 import csv
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from schemas.messages import CalendarDocument
-from services.explain.asking import Explanation, Question
 from services.explain.evidence import write_evidence
-from services.explain.explaining import EnterpriseExplainer, Explainer, MeterExplainer
-from services.explain.facts import Documents, EnterpriseFacts
-from services.replay.held import Held
-from streams.domain.registry import Snapshot
 from tests.folding import REGISTRY, Stream, document, documents, meter
+from tests.replay.explaining import explained, words
 
 REGISTERED = documents(
     REGISTRY,
@@ -35,36 +29,13 @@ def told() -> Stream:
     return stream
 
 
-def explained(stream: Stream, entity: str, metric: str) -> tuple[Explanation, Snapshot]:
-    snapshot = Snapshot.build(1, REGISTERED)
-
-    def stored(entity: str, period: str, *, series: bool = False) -> CalendarDocument | None:
-        del series
-        return stream.totals.get(f"{entity}|{period}")
-
-    held = cast("Held", SimpleNamespace(store=stream.state, document=stored))
-    facts = EnterpriseFacts(snapshot, "works", held)
-    found = Documents(held)
-    explainer: Explainer = EnterpriseExplainer(facts, found)
-    if entity.startswith("meter/"):
-        explainer = MeterExplainer(facts, snapshot.meters[entity], found)
-    question = Question(entity, metric, HOUR)
-    said = found.fold(*question)
-    tree = explainer.node(metric, HOUR)
-    return Explanation(question, snapshot.unit_of(metric), said, said, tree, facts, found, []), snapshot
-
-
-def words(explanation: Explanation) -> str:
-    return "\n".join("\n".join((each.line, *each.notes)) for each in explanation.tree.walk())
-
-
 def rows(folder: Path, name: str) -> list[dict[str, Any]]:
     with (folder / name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 def test_energy_from_power_is_marked_as_integrated(told: Stream) -> None:
-    text = words(explained(told, "enterprise/works", "qty.electricity")[0])
+    text = words(explained(REGISTERED, told, "enterprise/works", "qty.electricity", HOUR)[0])
     # 7 and 22 kW for a quarter-hour each, 37 for 17 and 54 for 13 minutes
     assert "+ meter 计量点 p01 (input 输入, gauge) = 29.433333 kWh" in text
     assert "why 原因: a rate, integrated over the time it stands 瞬时值按时间积分" in text
@@ -72,7 +43,7 @@ def test_energy_from_power_is_marked_as_integrated(told: Stream) -> None:
 
 
 def test_an_average_is_shown_as_integral_over_time(told: Stream) -> None:
-    text = words(explained(told, "meter/works.g01", "avg.so2")[0])
+    text = words(explained(REGISTERED, told, "meter/works.g01", "avg.so2", HOUR)[0])
     assert (
         "meter/works.g01 avg.so2 2018-03-01T08: average over measured time 实测时间加权均值 = 29.433333 mg/m3" in text
     )
@@ -81,7 +52,7 @@ def test_an_average_is_shown_as_integral_over_time(told: Stream) -> None:
 
 
 def test_the_evidence_of_an_average_adds_up_by_hand(told: Stream, tmp_path: Path) -> None:
-    explanation, snapshot = explained(told, "meter/works.g01", "avg.so2")
+    explanation, snapshot = explained(REGISTERED, told, "meter/works.g01", "avg.so2", HOUR)
     write_evidence(tmp_path / "evidence", snapshot, explanation)
     account = rows(tmp_path / "evidence", "account.csv")
     sums = {row["metric"]: Decimal(row["rounded"]) for row in account}
@@ -91,6 +62,6 @@ def test_the_evidence_of_an_average_adds_up_by_hand(told: Stream, tmp_path: Path
 
 
 def test_an_enterprise_has_no_level(told: Stream, tmp_path: Path) -> None:
-    explanation, snapshot = explained(told, "enterprise/works", "avg.so2")
+    explanation, snapshot = explained(REGISTERED, told, "enterprise/works", "avg.so2", HOUR)
     assert "only a meter that is a gauge has an average" in words(explanation)
     assert "spans.csv" not in write_evidence(tmp_path / "evidence", snapshot, explanation)
