@@ -1,6 +1,6 @@
 """The bench's city: enterprises with registers read once a minute, and what their hours must come to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -42,18 +42,17 @@ def energy() -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def documents() -> list[dict[str, object]]:
-    """Return the registry: what is the same for every city, and the enterprises with their meters."""
-    day, envelope = DAY, ENVELOPE
+def documents(more: Callable[[int], Mapping[str, object]] = lambda _: {}) -> list[dict[str, object]]:
+    """Return the registry: the energy, and the enterprises with their meters; `more` tells what a meter has besides."""
     found = energy()
     for number in range(ENTERPRISES):
         name = enterprise_id(number)
-        found.append({**envelope, "kind": "enterprise", "id": name, "spec": {}})
-        found.append({**envelope, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name}})
+        found.append({**ENVELOPE, "kind": "enterprise", "id": name, "spec": {}})
+        found.append({**ENVELOPE, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name}})
         found += [
-            {**envelope, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
+            {**ENVELOPE, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
                 "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "step": "1min",
-                "role": "input", "source": [{"from": day, "id": f"s-{name}"}],
+                "role": "input", "source": [{"from": DAY, "id": f"s-{name}"}], **more(meter),
             }}
             for meter in range(METERS)
         ]  # fmt: skip

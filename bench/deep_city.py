@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from bench import city
 from bench.city import (
     DAY,
     ENTERPRISES,
@@ -21,7 +22,6 @@ from bench.city import (
     MINUTE_MS,
     SCALE,
     START_MS,
-    energy,
     enterprise_id,
 )
 from schemas.windows import HOUR_MS, SHANGHAI, window_at
@@ -39,18 +39,9 @@ EVENTFUL = 50  # every how many an enterprise is one in which something happens
 
 def documents() -> list[dict[str, object]]:
     """Return the registry."""
-    found = energy()
+    found = city.documents(_more)
     for number in range(ENTERPRISES):
         name = enterprise_id(number)
-        found.append({**ENVELOPE, "kind": "enterprise", "id": name, "spec": {}})
-        found.append({**ENVELOPE, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name}})
-        found += [
-            {**ENVELOPE, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
-                "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "step": "1min",
-                "role": "input", "source": [{"from": DAY, "id": f"s-{name}"}], **_more(meter),
-            }}
-            for meter in range(METERS)
-        ]  # fmt: skip
         at_ms = START_MS + (EXCHANGE_MINUTE if _eventful(number) else -DAY_MINUTES) * MINUTE_MS
         at = dt.datetime.fromtimestamp(at_ms / 1000, SHANGHAI)
         found.append({**ENVELOPE, "kind": "exchange", "id": f"x-{name}", "spec": {

@@ -12,8 +12,6 @@ import asyncio
 import datetime as dt
 import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,12 +26,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.city import CV_KGCE, DAY, ENVELOPE, energy
+from bench.outcome import circumstances, write
 from bench.page import latency_table, write_table
 from schemas.windows import SHANGHAI
 from services.clock import Clock
 from services.simulator.stack import ROLES, STORES, Stack, running_stack
 
-RESULTS = Path(__file__).parent / "results" / "latency.json"
 ENTERPRISES, METERS, INSTANTS, EVERY_S = 100, 20, 5, 5.0
 WATCHED = tuple(range(0, ENTERPRISES, 10))
 WARM_UP_S, MEASURED_S, PATIENCE_S = 30.0, 60.0, 20.0
@@ -248,13 +246,12 @@ def main(stores: Sequence[str]) -> dict[str, Any]:
     with Progress(console=Console(stderr=True)) as progress:
         runs = [run(store, progress) for store in stores]
     result = {
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout[:12],
-        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load": round(os.getloadavg()[0], 2)},
+        **circumstances(),
         "readings_a_batch": METERS * INSTANTS,
         "limit_p95_s": P95_LIMIT_S,
         "runs": [asdict(one) for one in runs],
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write("latency", result)
     return result
 
 

@@ -8,9 +8,6 @@ docs/pictures/board. Result: bench/results/board.json; exit status 1 when anythi
 
 import argparse
 import base64
-import datetime as dt
-import json
-import os
 import re
 import shutil
 import statistics
@@ -25,11 +22,11 @@ from typing import Any
 import httpx
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
+from bench.outcome import circumstances, write
 from services.clock import Clock
 from tests.running import until
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "bench" / "results" / "board.json"
 PICTURES = ROOT / "docs" / "pictures" / "board"
 ADDRESSES = ROOT / "var" / "demo.env"
 START_LIMIT_S = 600.0
@@ -256,8 +253,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     faults += [f"said {one}" for one in look.said] + [f"asked {one}" for one in look.foreign]
     result = {
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "cores": os.cpu_count(),
+        **circumstances(),
         "demo_hours": samples["city"][-1]["demo_hours"],
         "first_paint_ms": paints,
         "growth_of_last_over_first_third": grown,
@@ -267,9 +263,9 @@ def main(arguments: Sequence[str]) -> int:
         "faults": faults,
         "samples": samples,
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    file = write("board", result)
     size_mb = sum(path.stat().st_size for path in PICTURES.glob("*.webp")) / 1e6 if PICTURES.is_dir() else 0.0
-    print(f"{len(taken)} pictures, {size_mb:.1f} MB in all; {RESULTS.relative_to(ROOT)}")
+    print(f"{len(taken)} pictures, {size_mb:.1f} MB in all; {file.relative_to(ROOT)}")
     print("\n".join(faults) or "nothing grew, nothing was said, nobody else was asked")
     return 1 if faults else 0
 

@@ -9,12 +9,6 @@ difference, or when the control finds none.
 """
 
 import argparse
-import datetime as dt
-import json
-import os
-import platform
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,11 +27,11 @@ from bench.kills.killing import KillError
 from bench.kills.load import cast
 from bench.kills.proof import Deeds, kill_at_failpoints, kill_kafka, stop_and_wake
 from bench.kills.sending import SendingError
+from bench.outcome import circumstances, conclude, write
 from deploy.local.kafka import LocalKafka
 from deploy.local.processes import Processes
 from tests.running import KILLED, until
 
-RESULTS = Path(__file__).parent / "results" / "kills.json"
 SEED = 20260301
 RATE_PER_S = 4.0
 STOPS = 10
@@ -115,18 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result |= {"control_found": found, "duration_s": round(time.monotonic() - began)}
     whole = not options.only and not options.no_control
     if whole:
-        RESULTS.write_text(
-            json.dumps({**circumstances(options.seed), "kills_each": options.kills, **result}, indent=1) + "\n",
-            encoding="utf-8",
-        )
-    console.print_json(data=result)
+        write("kills", {**circumstances(), "seed": options.seed, "kills_each": options.kills, **result})
     ok = not result["differences"] and (found > 0 or options.no_control)
-    if ok:
-        shutil.rmtree(directory, ignore_errors=True)
-    else:
-        console.print(f"logs and topics are kept in {directory}")
-    console.print("nothing lost, nothing doubled" if ok else "THE PROOF FAILED", style="green" if ok else "red")
-    return 0 if ok else 1
+    return conclude(console, result, directory, "nothing lost, nothing doubled" if ok else None)
 
 
 def run_proof(kafka: LocalKafka, directory: Path, options: argparse.Namespace, board: Board) -> dict[str, Any]:
@@ -189,24 +174,6 @@ def run_control(kafka: LocalKafka, directory: Path, seed: int, board: Board, kil
             until(lambda: KILLED in processes.endings(name), 60, "the faulty worker is killed")
         city.installation.start("worker", name)
         return len(city.finish(board.tell).differences)
-
-
-def circumstances(seed: int) -> dict[str, Any]:
-    """Return where, when and with what a proof ran."""
-
-    def git(*command: str) -> str:
-        return subprocess.run(["git", *command], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
-
-    return {
-        "commit": git("rev-parse", "HEAD"),
-        "changed_files": git("status", "--porcelain", "--untracked-files=no").splitlines(),
-        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),
-            "load": os.getloadavg()[2],
-        },
-        "seed": seed,
-    }  # fmt: skip
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -10,10 +10,8 @@ bench/results/order.json; exit status 1 on any difference, or when the control f
 """
 
 import argparse
-import json
 import logging
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -25,10 +23,9 @@ from rich.console import Console
 
 from bench.order.stream import Fact, Message, facts, in_order, registered, shuffled, ticks
 from bench.order.taking import PARTITIONS, Taking
-from bench.verify_kills import circumstances
+from bench.outcome import circumstances, conclude, write
 from deploy.local.kafka import LocalKafka
 
-RESULTS = Path(__file__).parent / "results" / "order.json"
 SEED = 20260220
 KILLS = 12
 WORKERS = ("worker-1", "worker-2")
@@ -52,14 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = _prove(kafka, directory, options, console)
     result["duration_s"] = round(time.monotonic() - began)
     ok = not any(result["differences"].values()) and result["control_found"] > 0
-    RESULTS.write_text(json.dumps({**circumstances(options.seed), **result}, indent=1) + "\n", encoding="utf-8")
-    console.print_json(data=result)
-    if ok:
-        shutil.rmtree(directory, ignore_errors=True)
-    else:
-        console.print(f"logs and stores are kept in {directory}")
-    console.print("order makes no difference" if ok else "THE PROOF FAILED", style="green" if ok else "red")
-    return 0 if ok else 1
+    write("order", {**circumstances(), "seed": options.seed, **result})
+    return conclude(console, result, directory, "order makes no difference" if ok else None)
 
 
 def _prove(kafka: LocalKafka, directory: Path, options: argparse.Namespace, console: Console) -> dict[str, Any]:

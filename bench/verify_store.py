@@ -10,9 +10,7 @@ bench/results/store.json; exit status 1 on any difference, or when the control f
 
 import argparse
 import asyncio
-import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -24,7 +22,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from rich.console import Console
 
-from bench.verify_kills import circumstances
+from bench.outcome import circumstances, conclude, write
 from deploy.local.influx import LocalInflux
 from deploy.local.kafka import LocalKafka
 from deploy.local.processes import Processes
@@ -39,7 +37,6 @@ from tests.influx_buckets import influx_settings
 from tests.influx_year import Said, differences, shuffled, steps
 from tests.running import KILLED, Installation, until
 
-RESULTS = Path(__file__).parent / "results" / "store.json"
 SEED = 20180101
 FAILPOINTS = ("sink.before-write", "sink.after-write", "sink.after-commit")
 # Of each failpoint, of the sink anywhere, and of influxd.
@@ -180,17 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = _prove(kafka, influx, directory / "proof", options, console)
     result |= {"control_found": found, "duration_s": round(time.monotonic() - began)}
     ok = result["differences"] == 0 and found > 0
-    RESULTS.write_text(
-        json.dumps({**circumstances(options.seed), "kills_each": options.kills, **result}, indent=1) + "\n",
-        encoding="utf-8",
-    )
-    console.print_json(data=result)
-    if ok:
-        shutil.rmtree(directory, ignore_errors=True)
-    else:
-        console.print(f"logs and topics are kept in {directory}")
-    console.print("nothing lost, nothing changed" if ok else "THE PROOF FAILED", style="green" if ok else "red")
-    return 0 if ok else 1
+    write("store", {**circumstances(), "seed": options.seed, "kills_each": options.kills, **result})
+    return conclude(console, result, directory, "nothing lost, nothing changed" if ok else None)
 
 
 def _control(kafka: LocalKafka, influx: LocalInflux, directory: Path, seed: int, console: Console) -> int:

@@ -1,14 +1,10 @@
 """The worker's bench: CPU a reading of the whole worker, beside the bare pattern on the same readings, in one run."""
 
 import asyncio
-import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -19,6 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench import city, deep_city
+from bench.outcome import circumstances, write
 from deploy.local.kafka import broker
 from deploy.local.leash import end, spawn
 from schemas.messages import decode_calendar
@@ -28,7 +25,6 @@ from schemas.topics import READINGS, TOTALS
 from services.topics import apply_topics
 from tests.registry_writing import write_set
 
-RESULTS = Path(__file__).parent / "results" / "worker.json"
 BATCH = 200
 ROUNDS = 3
 LIMIT_S = 600.0
@@ -182,12 +178,8 @@ def main(readings: int = 2_000_000, rounds: int = ROUNDS) -> dict[str, Any]:
                 runs.append(asyncio.run(measure(settings, contender, group, readings, progress)))
                 console.print(runs[-1])
     by = {name: median(run.cpu_us_per_reading for run in runs if run.contender == name) for name in CONTENDERS}
-    commit = ""
-    with suppress(OSError, subprocess.CalledProcessError):
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     result = {
-        "commit": commit,
-        "machine": {"python": platform.python_version(), "cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        **circumstances(),
         "readings": readings,
         "batch": BATCH,
         "median_cpu_us_per_reading": by,
@@ -195,5 +187,5 @@ def main(readings: int = 2_000_000, rounds: int = ROUNDS) -> dict[str, Any]:
         "ratio_of_depth": by[DEEP] / by[PLAIN],
         "runs": [asdict(run) for run in runs],
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+    write("worker", result)
     return result
