@@ -22,6 +22,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "readings": messages.Readings,
     "reported": messages.Reported,
+    "reported-sold": messages.Sold,
     "registry": messages.RegistryRecord,
     "registry-commit": messages.RegistryCommit,
     "totals": messages.CalendarDocument,

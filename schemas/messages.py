@@ -72,6 +72,21 @@ class Reported(msgspec.Struct, omit_defaults=True):
     received: int
 
 
+class Sold(msgspec.Struct, omit_defaults=True):
+    """Topic `reported`: readings of an output meter of `seller`, passed on to `entity`, which is a counterparty of it.
+
+    They are of the one meter that `batch` names; `received` [epoch ms] is by reading, absent when that of the batch
+    holds for all.
+    """
+
+    v: int
+    registry: int
+    entity: str
+    seller: str
+    batch: Batch
+    received: list[int] | None = None
+
+
 class Own(msgspec.Struct, omit_defaults=True):
     """What a calendar document says of its own window (and a year's of its quarters): no sum of children gives it.
 
@@ -295,6 +310,7 @@ READ_KEY = b"~read"
 encode = msgspec.json.Encoder().encode
 decode_readings = msgspec.json.Decoder(Readings).decode
 decode_reported = msgspec.json.Decoder(Reported).decode
+decode_sold = msgspec.json.Decoder(Sold).decode
 decode_calendar = msgspec.json.Decoder(CalendarDocument).decode
 decode_condition = msgspec.json.Decoder(Condition).decode
 decode_event = msgspec.json.Decoder(AlarmEvent).decode

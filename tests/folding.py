@@ -23,11 +23,13 @@ from schemas.messages import (
     Rejected,
     Reported,
     Revision,
+    Sold,
     decode_calendar,
     decode_condition,
     decode_event,
     decode_finding,
     decode_revision,
+    decode_sold,
     encode,
 )
 from schemas.windows import SHANGHAI, children_of, window, window_at
@@ -160,6 +162,7 @@ class Stream:
         self.findings: dict[str, Finding] = {}
         self.rejected: list[Rejected] = []
         self.revisions: list[Revision] = []
+        self.sold: list[Sold] = []  # passed on, and not yet taken in
         self._plans = Plans(Snapshot.build(version, registered))
         self._fold = PartitionFold(0, self.state, lambda _: True)
         self._fold.follow(self._plans)
@@ -195,7 +198,12 @@ class Stream:
         self._fold = PartitionFold(0, self.state, lambda _: True)
         self._fold.follow(self._plans)
 
-    def step(self, *messages: bytes | Reported) -> Effects:
+    def deliver(self) -> None:
+        """Take in what was passed on to counterparties."""
+        sold, self.sold = self.sold, []
+        self.step(*sold)
+
+    def step(self, *messages: bytes | Reported | Sold) -> Effects:
         """Make one step of messages and reported values."""
         effects = self._fold.step(self.cursor, records_after(self.cursor, messages))
         self.state.write({**effects.durable, **effects.local})
@@ -221,6 +229,8 @@ class Stream:
             self.findings[key] = decode_finding(value)
         elif topic == "revisions":
             self.revisions.append(decode_revision(value))
+        elif topic == "reported":
+            self.sold.append(decode_sold(value))
         else:
             raise AssertionError(f"the fold wrote to {topic}")
 

@@ -61,7 +61,8 @@ class MeterSpec(Strict):
     time; `validity` says how much of it an average needs, if not that of the carrier. Gaps of an interval up to
     `longest_gap` are filled by a straight line. A `generation` meter measures what the enterprise makes itself: from
     the sun or the wind where it `counts_as` renewable, else from what came in already. What a meter that `counts_as`
-    feedstock measures is used as raw material (原料用能).
+    feedstock measures is used as raw material (原料用能). What an output with a `counterparty` measures is sold to that
+    enterprise, which has no meter of its own for it: it counts there as an input.
     """
 
     carrier: Id
@@ -81,6 +82,7 @@ class MeterSpec(Strict):
     capacity_kva: PositiveDecimal | None = None
     longest_gap: Duration | None = None
     parent: Id | None = None
+    counterparty: DatedIds = ()
     level: Annotated[int, Field(ge=1, le=9)] | None = None
     tag: Text | None = None
 
@@ -136,6 +138,12 @@ class MeterSpec(Strict):
             )
         if self.counts_as == "feedstock" and self.role not in ("input", "sub"):
             raise fault("not_an_input", "only an input or a sub-meter of one counts as feedstock")
+        if self.counterparty and self.role != "output":
+            raise fault(
+                "not_an_output",
+                f"a meter of role {self.role} sells nothing: only an output has a counterparty; register the meter at "
+                "the seller, with role: output",
+            )
         return self
 
 

@@ -28,6 +28,7 @@ from streams.domain.membership import Membership
 from streams.domain.online import ONLINE
 from streams.domain.products import OF_ACCOUNT, products, source_of
 from streams.domain.registry import MeterView, Snapshot
+from streams.domain.selling import named
 from streams.domain.spans import MeterHour, Reading, Span
 from streams.domain.tagging import CONTROLLED
 
@@ -164,7 +165,7 @@ class _Writing:
         nodes = facts.nodes(carriers[0], only) if needed[0].startswith(UNEXPLAINED) else []
         lines = list(dict.fromkeys((line.meter, line.sign) for each in nodes for line in each)) or lines
         for meter, _ in lines:
-            self._use("meter", f"{meter.enterprise}.{meter.id}")
+            self._use("meter", meter.entity.removeprefix("meter/"))
             self._use("carrier", meter.carrier)
         self._use("enterprise", facts.enterprise)
         seen: dict[tuple[str, int], Sequence[Any]] = {}
@@ -357,7 +358,7 @@ def _instant(ms: int) -> str:
 def _reading(meter: MeterView, each: Reading) -> Sequence[Any]:
     value = "" if each.value is None else decimal_text(each.value, meter.scale)
     return (
-        meter.id,
+        named(meter),
         _instant(each.t_ms),
         value,
         meter.unit,
@@ -371,7 +372,7 @@ def _span(hour: str, meter: MeterView, each: Span) -> Sequence[Any]:
     first = "" if each.first is None or each.first.value is None else decimal_text(each.first.value, meter.scale)
     last = "" if each.last is None or each.last.value is None else decimal_text(each.last.value, meter.scale)
     return (
-        hour, meter.id, _instant(each.from_ms), _instant(each.to_ms), first, last,
+        hour, named(meter), _instant(each.from_ms), _instant(each.to_ms), first, last,
         decimal_text(each.micro_per_count * 10**meter.scale), _decimal(each.amount), _instant(each.low_ms),
         _instant(each.high_ms), _decimal(each.part), each.kind, each.reason,
     )  # fmt: skip
@@ -383,7 +384,7 @@ def _hour(hour: str, meter: MeterView, sign: int, mine: MeterHour, metric: str) 
     counted = "yes" if mine.measured_ms + mine.estimated_ms else "no"
     return (
         hour,
-        meter.id,
+        named(meter),
         meter.carrier,
         meter.role,
         sign,

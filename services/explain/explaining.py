@@ -21,6 +21,7 @@ from streams.domain.online import ONLINE
 from streams.domain.own import AVERAGE
 from streams.domain.products import EQ, Product, part_of, products, source_of
 from streams.domain.registry import IndicatorView, MeterView, Snapshot
+from streams.domain.selling import named
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
 from streams.domain.tagging import CONTROLLED
 from streams.domain.valuation import variants_of
@@ -478,7 +479,7 @@ def meter_node(
     signed = contribution(mine, metric) * (1 if metric.startswith("time.") else sign)
     known = mine.measured_ms + mine.estimated_ms
     found = Node(
-        f"{'+' if sign > 0 else '-'} meter 计量点 {meter.id} ({wording.ROLES[meter.role]}, {meter.type})",
+        f"{'+' if sign > 0 else '-'} meter 计量点 {named(meter)} ({wording.role(meter)}, {meter.type})",
         decimal_text(signed) if known or metric.startswith("time.") else None,
         units[0],
     )

@@ -5,8 +5,9 @@ from fractions import Fraction
 from schemas.decimals import decimal_text
 from schemas.documents.metric import BY_LINE
 from schemas.windows import local_datetime
+from streams.domain.selling import FOREIGN
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
-from streams.domain.views import Exact
+from streams.domain.views import Exact, MeterView
 
 ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表", "generation": "own generation 自发"}
 KINDS = {MEASURED: "measured 实测", ESTIMATED: "estimated 估算", MISSING: "missing 缺失"}
@@ -96,6 +97,11 @@ def metric_label(metric: str) -> str:
         if metric.endswith("." + part):
             return label
     return METRICS.get(metric) or METRICS.get(metric.partition(".")[0], "")
+
+
+def role(meter: MeterView) -> str:
+    """Return what a meter is to the enterprise whose balance it stands in."""
+    return "sold to it, by the seller's meter 售方计量" if meter.id.startswith(FOREIGN) else ROLES[meter.role]
 
 
 def reason(code: str) -> str:

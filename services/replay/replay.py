@@ -132,6 +132,8 @@ class Replay:
                         of_enterprise.setdefault(id_, entrance)
                     elif kind == "meter":
                         of_meters.setdefault(enterprise_of(f"meter/{id_}") or "", entrance)
+                        for buyer in decode_registry(record.value or b"").document["spec"].get("counterparty", ()):
+                            of_meters.setdefault(buyer["id"] or "", entrance)
         return {each: max(entrance, of_meters.get(each, entrance)) for each, entrance in of_enterprise.items()}
 
     async def _fold(self, topics: Topics, extents: dict[int, _Extent]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.messages import encode
-from schemas.partitioner import partition_of_key
+from schemas.partitioner import partition_of, partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
 from streams.agents.sending import BATCH_BYTES, send_all
@@ -208,9 +208,10 @@ class Partition:
     def _by_partition(self, effects: Effects) -> dict[tuple[str, int], list[tuple[bytes, bytes | None]]]:
         settings = self._settings
         found: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
-        # All that is an enterprise's lives in the partition of its readings.
-        for topic, _, key, value in effects.outputs:
-            found[settings.topic(_TOPIC[topic]), self.number].append((key, value))
+        for topic, entity, key, value in effects.outputs:
+            # All that is an enterprise's lives in the partition of its readings; what it passes on is another's.
+            number = partition_of(entity, settings.partitions) if topic == REPORTED.name else self.number
+            found[settings.topic(_TOPIC[topic]), number].append((key, value))
         for each in effects.rejected:
             place = settings.topic(REJECTED), partition_of_key(each.source, settings.partitions)
             found[place].append((each.source.encode(), encode(each)))

@@ -128,7 +128,8 @@ class Steps:
 
     async def _follow(self, groups: dict[int, list[Record]]) -> None:
         """Have the registry version that the messages name; one that never comes is for the fold to refuse."""
-        named = max((named_version(records) for records in groups.values()), default=0)
+        reports = [each.pending for each in self.partitions.values()]
+        named = max(map(named_version, (*groups.values(), *reports)), default=0)
         while named > self._follower.version:
             try:
                 await self._follower.read_to_end()

@@ -7,7 +7,7 @@ figures is the shipped rule's.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -137,9 +137,17 @@ Selects = Callable[[SelectView | None, str, int], bool]
 
 
 class Checks:
-    """The validation rules of one enterprise over time; `selects` tells whether a selection means an entity."""
+    """The validation rules of one enterprise over time; `selects` tells whether a selection means an entity.
 
-    def __init__(self, rules: tuple[CheckView, ...], view: EnterpriseView, selects: Selects) -> None:
+    `bought` are the meters by which others sell to it, with the checks of their own enterprises: what these exclude is
+    excluded here as well, and nothing else is said of them.
+    """
+
+    def __init__(
+        self, rules: tuple[CheckView, ...], view: EnterpriseView, selects: Selects,
+        bought: "tuple[tuple[MeterView, Checks], ...]" = (),
+    ) -> None:  # fmt: skip
+        self._bought = bought
         ids = {f"{view.id}.{meter.id}" for meter in view.meters}
         self._rules = tuple(rule for rule in rules if _may_mean(rule, view.id, ids))
         self._view = view
@@ -153,6 +161,7 @@ class Checks:
             if meter.type == "interval" and meter.capacity_micro_per_h is not None
             for since in meter.multipliers
         }
+        edges.update(edge for _, theirs in bought for edge in theirs._edges_ms)
         self._edges_ms = sorted(edges)
         self._stretches: dict[int, StretchOfChecks] = {}
 
@@ -161,8 +170,23 @@ class Checks:
         number = bisect_right(self._edges_ms, at_ms)
         found = self._stretches.get(number)
         if found is None:
-            found = self._stretches[number] = self._resolved(at_ms)
+            found = self._stretches[number] = self._with_bought(self._resolved(at_ms), at_ms)
         return found
+
+    def _with_bought(self, stretch: StretchOfChecks, at_ms: int) -> StretchOfChecks:
+        """Return the checks for places that go on with those of the meters that are bought by."""
+        if not self._bought:
+            return stretch
+        count = len(self._view.meters) + len(self._bought)
+        readings = tuple(_widened(each, count) for each in stretch.readings)
+        excluding = [each for each in readings if each.rule.effect == "exclude"]
+        for meter, theirs in self._bought:
+            place = next(each.index for each in theirs._view.meters if each.entity == meter.entity)
+            for rule, low, high in theirs.at(at_ms).excluding:
+                one = _widened(ReadingCheck(rule, low[:0], high[:0]), count)
+                one.low[meter.index], one.high[meter.index] = low[place], high[place]
+                excluding.append(one)
+        return replace(stretch, readings=readings, excluding=tuple(excluding))
 
     @property
     def looks_back_days(self) -> int:
@@ -256,6 +280,12 @@ def _reading_check(rule: CheckView, meters: tuple[MeterView, ...], mine: Bools, 
             low[meter.index] = LOWEST if lowest is None else max(lowest, LOWEST)
             high[meter.index] = HIGHEST if highest is None else min(highest, HIGHEST)
     return ReadingCheck(rule, low, high) if (low > LOWEST).any() or (high < HIGHEST).any() else None
+
+
+def _widened(check: ReadingCheck, count: int) -> ReadingCheck:
+    more = count - len(check.low)
+    low, high = np.full(more, LOWEST, np.int64), np.full(more, HIGHEST, np.int64)
+    return ReadingCheck(check.rule, np.concatenate((check.low, low)), np.concatenate((check.high, high)))
 
 
 def _bounds(rule: CheckView, meter: MeterView, at_ms: int) -> tuple[int | None, int | None]:

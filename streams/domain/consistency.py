@@ -112,6 +112,7 @@ def references(document: Document) -> Iterator[Reference]:
         yield from always("id", "enterprise", document.enterprise)
         yield from always("spec.carrier", "carrier", document.spec.carrier)
         yield from dated("source", "source", document.spec.source)
+        yield from dated("counterparty", "enterprise", document.spec.counterparty)
         if document.spec.parent is not None:
             yield from always("spec.parent", "meter", f"{document.enterprise}.{document.spec.parent}")
     elif isinstance(document, Exchange):

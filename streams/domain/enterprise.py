@@ -176,6 +176,9 @@ class EnterpriseFold:
         if not len(rows) and not filled:
             return nothing(self.table)
         measured, hour = measure(self.table, start_ms, rows, odd, filled), work.hour(start_ms)
+        if self.table.bought and measured.flaws:
+            # What is wrong with a seller's meter is a finding of the seller.
+            measured = replace(measured, flaws=tuple(each for each in measured.flaws if each.meter in self._own_ids))
         if hour is not None and len(hour.conflicts) and self.table.checks is not None:
             return replace(measured, flaws=(*measured.flaws, *rivals(self.table, self.table.checks, hour)))
         return measured
@@ -220,7 +223,7 @@ class EnterpriseFold:
             self.work.put_block(day.name, block)
             for node in self.table.nodes.each:
                 moved[node.place] |= moved[node.below].any()
-            places = np.arange(len(moved)) if rebuilt or aged else np.flatnonzero(moved)
+            places = np.arange(self.table.own) if rebuilt or aged else np.flatnonzero(moved[: self.table.own])
             # A meter can change where its enterprise does not: a sub-meter, or one that another balances out.
             self._changed.update(dict.fromkeys([day.name, *(window_at(start_ms, "hour").name for start_ms in hours)]))
             touched = sorted({(start_ms - day.start_ms) // HOUR_MS for start_ms in hours} | set(document.touched))
@@ -328,6 +331,10 @@ class EnterpriseFold:
         self.work.put_document(document)
         self._changed.update(dict.fromkeys(document.own))
         self._revise(changes(was, document, self._was_late))
+
+    @cached_property
+    def _own_ids(self) -> frozenset[str]:
+        return frozenset(self.table.ids[: self.table.own])
 
     @cached_property
     def _recomputing(self) -> bool:

@@ -166,7 +166,7 @@ def withdraw_unwatched(plan: Plan, work: Work, known_ms: int) -> None:
 def _entities(plan: Plan, watcher: Watcher) -> list[str]:
     if watcher.select is None or watcher.select.kind == "enterprise":
         return [f"enterprise/{plan.enterprise}"]
-    return [meter.entity for meter in plan.table.meters]
+    return [meter.entity for meter in plan.table.view.meters]
 
 
 def _means(plan: Plan, watcher: Watcher, entity: str, each: Window) -> bool:

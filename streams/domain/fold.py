@@ -18,6 +18,7 @@ from streams.domain.hour import Rows, join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
 from streams.domain.passing import documents_of, passed
 from streams.domain.plan import Plan, Plans
+from streams.domain.sold import note_counterparties, passed_on, passed_on_again
 from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
 from streams.domain.work import Cache, Output, Work, stretches_key
 
@@ -213,12 +214,16 @@ class PartitionFold:
                 if visits is not None:
                     fold.visit(_existing(plan, work, *visits))
                 fold.finish()
+                if plan.sold:
+                    work.outputs += passed_on(plan, piece.batches)
             if again is not None:
                 fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.tick_ms, cursor.known_ms), made_from)
                 fold.recompute(again.days)
                 if again.last:
                     fold.visit(_without_days(work.documents_stored()))
                 fold.finish()
+                if plan.sold:
+                    work.outputs += passed_on_again(plan, work, again.days)
                 if again.last:
                     fold.withdraw_unwatched()
             self._head(plan, work, again)
@@ -234,7 +239,10 @@ class PartitionFold:
         """Note under which registry the enterprise stands, as soon as all of it does."""
         key = state_key(plan.enterprise, HEAD)
         head, mine = work.get(key), plan.digest.encode()
-        if head is not None and head != mine and (again is None or not again.last):
+        whole = head is None or (again is not None and again.last)
+        if head != mine or whole:
+            note_counterparties(plan, work, all_know=whole)
+        if head != mine and not whole:
             # A part of it is of another registry now, which a return to the one before has to compute again, too.
             mine = MIXED
         if head != mine:

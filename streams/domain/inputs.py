@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
-from schemas.ids import ID_PATTERN, enterprise_of
+from schemas.ids import ID_PATTERN, IdError, check_id, enterprise_of
 from schemas.messages import (
     QUALITIES,
     VERSION,
@@ -21,11 +21,14 @@ from schemas.messages import (
     Readings,
     Rejected,
     Reported,
+    Sold,
     decode_readings,
     decode_reported,
+    decode_sold,
 )
 from schemas.windows import EARLIEST_MS, LATEST_MS, WindowError, window
 from streams.domain.hour import VOID, Rows
+from streams.domain.selling import foreign_id
 
 LARGEST_INPUT_KEPT = 64 << 10
 LARGEST_SCALE = 18
@@ -86,7 +89,12 @@ class _Versioned(msgspec.Struct):
     v: int
 
 
+class _Named(msgspec.Struct):
+    seller: str | None = None
+
+
 _decode_version = msgspec.json.Decoder(_Versioned).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
 
 
 class UnusableError(ValueError):
@@ -105,7 +113,9 @@ def read_inputs(records: Iterable[Record], registered: Callable[[str], bool], ve
     found = Inputs(before_ms=tick_ms)
     for record in records:
         try:
-            if record.topic == "reported":
+            if record.topic == "reported" and _is_sold(record):
+                _read_sold(record, registered, version, found)
+            elif record.topic == "reported":
                 _read_report(record, registered, version, found)
             else:
                 _read_readings(record, registered, version, found)
@@ -226,6 +236,36 @@ def _check_meters(meters: tuple[str, ...], scales: tuple[int, ...]) -> None:
         raise UnusableError("bad_message", "meters repeat, or scale and meters differ in length")
     if not all(map(ID_PATTERN.fullmatch, meters)) or not all(0 <= scale <= LARGEST_SCALE for scale in scales):
         raise UnusableError("bad_message", f"a meter is no id, or a scale is not within 0 to {LARGEST_SCALE}")
+
+
+def _is_sold(record: Record) -> bool:
+    try:
+        return _decode_named(record.value).seller is not None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+def _read_sold(record: Record, registered: Callable[[str], bool], version: int, found: Inputs) -> None:
+    """Take readings of another enterprise's meter in, under an id that no meter of one's own can have."""
+    sold: Sold = _decoded(record, decode_sold)
+    _check_registry(sold.registry, version)
+    enterprise = enterprise_of(sold.entity)
+    if enterprise is None or not registered(enterprise):
+        raise UnusableError("unknown_enterprise", f"{sold.entity!r} is no enterprise that is registered")
+    stamps = sold.received
+    if len(sold.batch.meters) != 1 or (stamps is not None and len(stamps) != len(sold.batch.t)):
+        raise UnusableError("bad_message", "not of one meter, or received and t differ in length")
+    try:
+        seller = check_id(sold.seller)
+    except IdError as error:
+        raise UnusableError("bad_message", str(error)) from error
+    readable = _columns(sold.batch, max((found.before_ms, *found.ticks_ms[-1:])))
+    if stamps is not None:
+        readable.rows.received[:] = stamps
+    meters = (foreign_id(f"{seller}.{readable.meters[0]}"),)
+    found.records.setdefault(enterprise, []).append(record)
+    found.batches.setdefault(enterprise, []).append(readable._replace(meters=meters))
+    found.known_ms = max(found.known_ms, sold.batch.received)
 
 
 def _read_report(record: Record, registered: Callable[[str], bool], version: int, found: Inputs) -> None:

@@ -27,6 +27,10 @@ def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
         message = f"modulus {spec.modulus} is not a multiple of the resolution {spec.resolution}"
         yield Problem(key, None, "spec.modulus", "not_a_multiple", message)
     yield from _counted_twice(meter, documents)
+    for place, entry in enumerate(spec.counterparty):
+        if entry.id == meter.enterprise:
+            message = f"enterprise {entry.id} cannot sell to itself: name the enterprise that buys, or null for nobody"
+            yield Problem(key, None, f"spec.counterparty.{place}.id", "own_counterparty", message)
     carrier = documents.get(DocumentKey("carrier", spec.carrier))
     if not isinstance(carrier, Carrier):
         return
@@ -36,6 +40,11 @@ def check_meter(meter: Meter, documents: Documents) -> Iterator[Problem]:
         message = f"{error}; {carrier.key} is counted in {carrier.spec.unit}: name a unit of it, or another carrier"
         yield Problem(key, carrier.key, "spec.unit", "unit_mismatch", message)
         return
+    if spec.counterparty and spec.type == "gauge" and unit == carrier.spec.unit:
+        message = (
+            f"a gauge in {spec.unit} tells a level, of which nothing is sold: sell by a rate, interval or register"
+        )
+        yield Problem(key, carrier.key, "spec.counterparty", "not_a_quantity", message)
     multipliers = [(f"spec.multiplier.{place}.value", entry.value) for place, entry in enumerate(spec.multiplier)]
     for path, multiplier in multipliers or [("spec.resolution", type(spec.resolution)(1))]:
         yield from _inexact(key, carrier, unit, spec, path, multiplier)

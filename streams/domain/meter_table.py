@@ -14,6 +14,7 @@ from streams.domain.hour import Bools, Ints
 from streams.domain.nodes import Nodes
 from streams.domain.register import MINUTE_MS
 from streams.domain.registry import EnterpriseView, MeterView
+from streams.domain.selling import bought_in
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +60,14 @@ class Highest(NamedTuple):
 class MeterTable:
     """The meters of one enterprise as columns; a meter's place is its index in `ids`.
 
-    `checks` are the validation rules that its readings are held against, `nodes` the meters with sub-meters.
+    `checks` are the validation rules that its readings are held against, `nodes` the meters with sub-meters. Behind
+    its `own` meters stand those of others by which they sell to it; `bought` is by place when they do.
     """
 
     def __init__(self, view: EnterpriseView, checks: Checks | None = None) -> None:
-        meters: tuple[MeterView, ...] = view.meters
+        meters: tuple[MeterView, ...] = (*view.meters, *view.bought)
+        self.own = len(view.meters)
+        self.bought = tuple((each.index, bought_in(each, view.id)) for each in view.bought)
         self.view = view
         self.checks = checks
         self.nodes = Nodes(meters)
@@ -225,7 +229,16 @@ class MeterTable:
             places = np.array(self.paused, np.int64)
             low, high = np.maximum(self.from_ms, start_ms)[places], np.minimum(self.to_ms, end_ms)[places]
             found[places] = np.maximum(self.without_outages(places, low, np.maximum(low, high)), 0)
+        for place, times in self.bought:
+            first, last = max(int(self.from_ms[place]), start_ms), min(int(self.to_ms[place]), end_ms)
+            edges = [(max(first, each.from_ms), min(last, each.to_ms)) for each in times if each.meets(first, last)]
+            begin, end = np.array(edges, np.int64).reshape(-1, 2).T
+            found[place] = self.without_outages(np.full(len(edges), place), begin, end).sum()
         return found
+
+    def not_bought(self, start_ms: int) -> list[int]:
+        """Return the places of the meters by which nothing is bought in the hour that begins at `start_ms`."""
+        return [place for place, times in self.bought if not any(each.meets(start_ms, start_ms + 1) for each in times)]
 
     def without_outages(self, place: Ints, from_ms: Ints, to_ms: Ints) -> Ints:
         """Return how long [ms] some times of meters are without what lies in their outages; all of shape (times,)."""

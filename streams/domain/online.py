@@ -20,10 +20,10 @@ def online_times(table: MeterTable, measured: Quantities, start_ms: int, end_ms:
 
     A source is expected as long as one of its meters is; of a window, those count that read a meter when it began.
     """
-    expected: list[int] = table.expected_ms(start_ms, end_ms).tolist()
-    came: list[int] = measured.measured_ms.tolist()
+    expected: list[int] = table.expected_ms(start_ms, end_ms)[: table.own].tolist()
+    came: list[int] = measured.measured_ms[: table.own].tolist()
     sources: dict[str, tuple[int, int]] = {}
-    for meter, mine, got in zip(table.meters, expected, came, strict=True):
+    for meter, mine, got in zip(table.view.meters, expected, came, strict=True):
         source = meter.source_at(max(start_ms, meter.from_ms))
         if source is not None and mine:
             before = sources.get(source, (0, 0))
@@ -44,7 +44,7 @@ def unseen_times(table: MeterTable, start_ms: int, end_ms: int) -> Metrics:
     Between two hours in which a meter begins, ends, pauses or changes its source, all hours are alike.
     """
     edges = {start_ms, end_ms}
-    for meter in table.meters:
+    for meter in table.view.meters:
         edges.update((meter.from_ms, meter.to_ms), (since.from_ms for since in meter.sources))
         for outage in meter.outages:
             edges.update(outage)

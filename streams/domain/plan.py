@@ -7,7 +7,8 @@ from streams.domain.checks import Checks
 from streams.domain.lines import Lines
 from streams.domain.meter_table import MeterTable
 from streams.domain.own import Formulas
-from streams.domain.registry import Snapshot
+from streams.domain.registry import EnterpriseView, Snapshot
+from streams.domain.selling import counterparties
 from streams.domain.tagging import certified
 from streams.domain.valuation import Valuations
 from streams.domain.watching import Watcher, watchers
@@ -17,7 +18,7 @@ from streams.domain.watching import Watcher, watchers
 class Plan:
     """An enterprise's meters as a table, what is computed of it, and what it is held against.
 
-    `digest` names all that the enterprise's numbers depend on.
+    `digest` names all that the enterprise's numbers depend on; `sold` says who is sold to by which of its meters.
     """
 
     snapshot: Snapshot
@@ -29,6 +30,7 @@ class Plan:
     lines: Lines
     formulas: Formulas
     watchers: tuple[Watcher, ...]
+    sold: Mapping[str, tuple[str, ...]]
 
 
 class Plans:
@@ -60,7 +62,7 @@ class Plans:
                 enterprise in watcher.select.ids if watcher.select.kind == "enterprise" else watcher.select.ids & meters
             )
         )
-        table = MeterTable(view, Checks(self.snapshot.checks, view, self.snapshot.selects))
+        table = MeterTable(view, self._checks(view))
         return Plan(
             self.snapshot,
             enterprise,
@@ -71,4 +73,13 @@ class Plans:
             Lines(self.snapshot.allocations.get(enterprise, ()), table, self.snapshot.carriers),
             self._formulas,
             mine,
+            {meter.id: counterparties(meter) for meter in view.meters if meter.counterparty},
         )
+
+    def _checks(self, view: EnterpriseView) -> Checks:
+        rules, selects = self.snapshot.checks, self.snapshot.selects
+        if not view.bought:
+            return Checks(rules, view, selects)
+        sellers = {each.enterprise: self.snapshot.enterprises[each.enterprise] for each in view.bought}
+        of_sellers = {name: Checks(rules, one, selects) for name, one in sellers.items()}
+        return Checks(rules, view, selects, tuple((each, of_sellers[each.enterprise]) for each in view.bought))

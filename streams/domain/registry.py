@@ -60,6 +60,7 @@ from streams.domain.resolving import (
     source_view,
     unit_of,
 )
+from streams.domain.selling import with_bought
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
@@ -181,6 +182,7 @@ class Snapshot:
             one.id: enterprise_view(one, meters_of[one.id], carriers, exchanges, pauses)
             for one in _of(Enterprise, every)
         }
+        enterprises = with_bought(enterprises)
         formulas = {one.id: one for one in _of(Indicator, every)}
         indicators = {one.id: indicator_view(one, units, formulas, items) for one in formulas.values()}
         rules = {
@@ -376,14 +378,19 @@ class Snapshot:
                 digest.update(repr(meter.outages).encode())
         if view.stops:
             digest.update(repr(view.stops).encode())
+        if view.bought:
+            digest.update(repr(view.bought).encode())
         mine = self.certificates.get(view.id, ())
         digest.update(repr(mine).encode())
         if view.id in self.allocations:
             digest.update(repr(self.allocations[view.id]).encode())
-        used = frozenset((*(meter.carrier for meter in view.meters), *(each.carrier for each in mine)))
+        used = frozenset((*(meter.carrier for meter in (*view.meters, *view.bought)), *(each.carrier for each in mine)))
         digest.update(self.valuations_of(view.id).text(used).encode())
         entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
-        digest.update(self._number(DocumentKey("enterprise", view.id)))
+        sellers = sorted({meter.enterprise for meter in view.bought})
+        entities.update(sellers, (meter.entity.removeprefix("meter/") for meter in view.bought))
+        for each in (view.id, *sellers):
+            digest.update(self._number(DocumentKey("enterprise", each)))
         digest.update(shipped_digest())
         for key in self._shared:
             document = self.documents[key]
@@ -401,11 +408,12 @@ class Snapshot:
                     continue
             digest.update(self._number(key))
         # A selection's `in` reaches the enterprise through the territories above it.
-        for kind, dated in (("park", view.park), ("county", view.county), ("industry", view.industry)):
-            for entry in dated:
-                digest.update("|".join(self._chain(f"{kind}/{entry.id}")).encode())
-        registered = {each.id for each in view.lists if DocumentKey("list", each.id) in self.documents}
-        digest.update("|".join(sorted(registered)).encode())
+        for one in (view, *(self.enterprises[each] for each in sellers)):
+            for kind, dated in (("park", one.park), ("county", one.county), ("industry", one.industry)):
+                for entry in dated:
+                    digest.update("|".join(self._chain(f"{kind}/{entry.id}")).encode())
+            registered = {each.id for each in one.lists if DocumentKey("list", each.id) in self.documents}
+            digest.update("|".join(sorted(registered)).encode())
         return digest.hexdigest()
 
     def _number(self, key: DocumentKey) -> bytes:

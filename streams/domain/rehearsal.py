@@ -14,9 +14,11 @@ from schemas.messages import (
     Readings,
     Rejected,
     Reported,
+    Sold,
     decode_calendar,
     decode_condition,
     decode_finding,
+    decode_sold,
     encode,
 )
 from schemas.windows import DAY_MS
@@ -32,13 +34,14 @@ from streams.domain.work import Output
 LONGEST_STEP_MS = 30 * DAY_MS
 
 
-def records_after(cursor: Cursor, messages: Iterable[bytes | Reported]) -> list[Record]:
+def records_after(cursor: Cursor, messages: Iterable[bytes | Reported | Sold]) -> list[Record]:
     """Return messages of topics `readings` (bytes) and `reported` as the records that come next after a cursor."""
     readings, reported = cursor.readings, cursor.reported
     records: list[Record] = []
     for message in messages:
-        if isinstance(message, Reported):
-            records.append(Record("reported", 0, reported, message.received, encode(message)))
+        if isinstance(message, Reported | Sold):
+            received = message.received if isinstance(message, Reported) else message.batch.received
+            records.append(Record("reported", 0, reported, received, encode(message)))
             reported += 1
         else:
             records.append(Record("readings", 0, readings, 0, message))
@@ -102,6 +105,9 @@ class Rehearsal:
         self._cursor = effects.cursor
         self.rejected += effects.rejected
         self._keep(effects.outputs)
+        sold = [decode_sold(each.value) for each in effects.outputs if each.topic == "reported"]
+        if sold:
+            self._step(records_after(self._cursor, sold))
 
     def _keep(self, outputs: Iterable[Output]) -> None:
         for topic, _, key_bytes, value in outputs:

@@ -179,6 +179,7 @@ def meter_view(
         capacity_micro_per_h=None
         if spec.capacity_kva is None
         else worth_of_count(0, spec.capacity_kva, "kWh", carriers[spec.carrier].unit),
+        counterparty=since(spec.counterparty),
     )
 
 

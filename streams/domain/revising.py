@@ -101,7 +101,8 @@ def meter_changes(
     places: set[int] = set()
     windows = children_of(day.period)
     for hour in hours:
-        moved: list[int] = np.flatnonzero((old.cells[:4, hour] != new.cells[:4, hour]).any(axis=0)).tolist()
+        own = slice(table.own)
+        moved: list[int] = np.flatnonzero((old.cells[:4, hour, own] != new.cells[:4, hour, own]).any(axis=0)).tolist()
         places.update(moved)
         if settled(day.status[hour]) and _heard_of(day, hour):
             for place in moved:

@@ -13,7 +13,7 @@ from schemas.windows import HOUR_MS
 
 CURSOR_KEY = b"~cursor"
 
-HOUR, DOCUMENT, ALARM, REPORT, FINDING, HEAD, PLACE, BLOCK = "h", "c", "a", "r", "f", "~", "m", "d"
+HOUR, DOCUMENT, ALARM, REPORT, FINDING, SALE, HEAD, PLACE, BLOCK = "h", "c", "a", "r", "f", "s", "~", "m", "d"
 
 
 class OrderedMap(Protocol):

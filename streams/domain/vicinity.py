@@ -34,6 +34,8 @@ def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, se
         looked = Looked(start_ms, registers, odd(work, table, hour, registers))
     rows = in_order(join([own, around(work, table, start_ms, looked.around)]))
     places = looked.odd
+    if table.bought and (away := table.not_bought(start_ms)):
+        rows, places = rows.take(~np.isin(rows.meter, away)), places.difference(away)
     if not places:
         return rows, places
     near = [readings(work, table, start_ms, place, own.take(own.meter == place)) for place in places]

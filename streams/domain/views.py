@@ -125,6 +125,7 @@ class MeterView:
     A gauge with `is_rate` tells an amount by hour, of which its quantity is the integral; any other a level. An average
     of it needs `valid_hour_ms` [ms] of an hour, and `valid_day_hours` such hours of a day. Gaps of an interval are
     filled by a straight line up to `longest_gap_ms`; `outages` are in order of time and do not touch each other.
+    `counterparty` is the enterprise that what an output measures is sold to.
     """
 
     index: int
@@ -155,6 +156,7 @@ class MeterView:
     from_ms: int
     to_ms: int
     capacity_micro_per_h: Fraction | None = None
+    counterparty: tuple[Since, ...] = ()
 
     def exchanges_in(self, from_ms: int, to_ms: int) -> tuple[ExchangeView, ...]:
         """Return the exchanges between two readings; a reading at the instant of one is of the new instrument."""
@@ -172,7 +174,10 @@ class MeterView:
 
 @dataclass(frozen=True, slots=True)
 class EnterpriseView:
-    """An enterprise, its meters sorted by id, where it belongs, and its stops of production in order of time."""
+    """An enterprise, its meters sorted by id, where it belongs, and its stops of production in order of time.
+
+    `bought` are meters of others by which they sell to it, as its own inputs; see `selling`.
+    """
 
     id: str
     entity: str
@@ -184,6 +189,7 @@ class EnterpriseView:
     stops: tuple[PauseView, ...]
     from_ms: int
     to_ms: int
+    bought: tuple[MeterView, ...] = ()
 
     @property
     def edges_ms(self) -> set[int]:

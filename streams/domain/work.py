@@ -343,6 +343,12 @@ class Work:
         """Return a raw record."""
         return self._durable[key] if key in self._durable else self._base.get(key)
 
+    def keys(self, prefix: bytes) -> set[bytes]:
+        """Return the keys of the raw records that begin with a prefix."""
+        found = {key for key, _ in self._base.scan(prefix)}
+        here = {key: value for key, value in self._durable.items() if key.startswith(prefix)}
+        return found.difference(here) | {key for key, value in here.items() if value is not None}
+
     def put(self, key: bytes, value: bytes | None) -> None:
         """Set a raw record; None removes it."""
         self._durable[key] = value

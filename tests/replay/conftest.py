@@ -22,6 +22,8 @@ from tests.folding import REGISTRY, batch, document, documents, instant, message
 from tests.running import Installation, send, send_to, totals, until
 
 ENTERPRISES = ("works", "mill", "smelter")
+# Who buys the steam of whom; each lives in the partition that the other one does not.
+BUYERS = {"works": "dyer", "mill": "bath"}
 COUNTY = "county/bazhou"
 FROM, TICK = "2026-03-30T00:00", "2026-04-02T03:00"
 HOURS = 40
@@ -52,10 +54,14 @@ REGISTERED = documents(
             document("source", f"{id_}-gw1", enterprise=id_),
             meter("e01", enterprise=id_),
             meter("r01", "register", enterprise=id_, multiplier=[{"from": "2018-01-01", "value": "30"}], step="15min"),
-            meter("s01", enterprise=id_, carrier="steam", unit="kg", role="output", resolution="1"),
+            meter(
+                "s01", enterprise=id_, carrier="steam", unit="kg", role="output", resolution="1",
+                counterparty=[{"from": "2018-01-01", "id": BUYERS[id_]}] if id_ in BUYERS else [],
+            ),
             meter("s02", enterprise=id_, role="sub", parent="e01"),
         )
     ),
+    *(document("enterprise", each) for each in BUYERS.values()),
     document(
         "indicator", "intensity", type="intensity", numerator="energy.cv", denominator="output.crude-steel",
         unit="kgce/t",

@@ -24,7 +24,7 @@ from schemas.topics import TOTALS
 from schemas.windows import window
 from streams.stores.embedded import EmbeddedStore
 from tests.folding import instant
-from tests.replay.conftest import BATCHES, ENTERPRISES, REGISTERED, Running
+from tests.replay.conftest import BATCHES, BUYERS, ENTERPRISES, HOURS, REGISTERED, Running
 from tests.running import send_to, totals
 
 DAY = "2026-03-30"
@@ -51,7 +51,7 @@ def test_a_stream_in_order_and_the_same_shuffled_with_repeats_are_what_replay_co
     assert told["windows"]["totals"] > 1000
     assert told["windows"]["store"] > 1000
     territories = ("county", "city", "province")
-    assert told["entities"] == len(ENTERPRISES) * (1 + 4) + len(territories)
+    assert told["entities"] == len(ENTERPRISES) * (1 + 4) + len(BUYERS) + len(territories)
     assert {each["tick"] for each in told["partitions"].values()} == {"2026-04-02T03:00:00+08:00"}
 
 
@@ -68,6 +68,30 @@ def test_all_series_of_both_streams_are_equal_value_by_value(running: Running) -
                     held[enterprise][meter, metric, window, at_ms] = fields if fields[1] else [None, *fields[1:]]
     assert len(held["works"]) > 3000
     assert held["mill"] == held["works"]
+
+
+def test_what_one_meter_measures_is_booked_at_both_across_partitions_and_kills(running: Running) -> None:
+    said = totals(running.settings)
+    known = 0
+    for seller, buyer in BUYERS.items():
+        for day in (DAY, "2026-03-31"):
+            theirs, mine = (said[f"enterprise/{each}|{day}"].metrics for each in (seller, buyer))
+            sold = theirs["qty.steam"]
+            assert mine["qty.steam"] == [None if each is None else -each for each in sold]
+            for metric in ("time.expected.steam", "time.measured.steam", "time.estimated.steam"):
+                assert mine[metric] == theirs[metric]
+            known += len(sold) - sold.count(None)
+    assert known > HOURS
+    told = running.replay("enterprise/dyer", "--against", "totals")
+    assert (told["status"], told["differences"]) == (0, [])
+    result = running.qingyu("explain", "enterprise/dyer", "co2.heat", f"{DAY}T20")
+    assert result.exit_code == 0, result.output
+    for text in (
+        "+ meter 计量点 works.s01 (sold to it, by the seller's meter 售方计量, interval) = 1650 kg",
+        "1650 kg × 0.11 kgCO2/kg = 181.5 exactly",
+        "the series says the same 与序列一致",
+    ):
+        assert text in result.output
 
 
 def test_one_document_altered_by_one_unit_is_the_one_difference_found(running: Running) -> None:
