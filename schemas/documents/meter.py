@@ -52,6 +52,12 @@ class DatedValue(Entry):
     value: PositiveDecimal
 
 
+class DatedSharing(Entry):
+    """How what lies in a gap is spread over its hours from a day on: straight, or as like days (相似日) were."""
+
+    by: Literal["straight", "like_day"]
+
+
 class MeterSpec(Strict):
     """What the meter measures, how its numbers read, and what they mean to the enterprise's balance.
 
@@ -59,10 +65,12 @@ class MeterSpec(Strict):
     `parent` the meter within the same enterprise that measures this one too, `capacity_kva` the rating of the
     transformer behind an electricity meter. A gauge tells a level in the carrier's unit, or a rate in that unit by
     time; `validity` says how much of it an average needs, if not that of the carrier. Gaps of an interval up to
-    `longest_gap` are filled by a straight line. A `generation` meter measures what the enterprise makes itself: from
-    the sun or the wind where it `counts_as` renewable, else from what came in already. What a meter that `counts_as`
-    feedstock measures is used as raw material (原料用能). What an output with a `counterparty` measures is sold to that
-    enterprise, which has no meter of its own for it: it counts there as an input.
+    `longest_gap` are filled by a straight line. Gaps that begin while its `sharing` is by `like_day` have the shape of
+    like days: the known total of a register, and intervals that no straight line fills. A `generation` meter measures
+    what the enterprise makes itself: from the sun or the wind where it `counts_as` renewable, else from what came in
+    already. What a meter that `counts_as` feedstock measures is used as raw material (原料用能). What an output with a
+    `counterparty` measures is sold to that enterprise, which has no meter of its own for it: it counts there as an
+    input.
     """
 
     carrier: Id
@@ -81,6 +89,7 @@ class MeterSpec(Strict):
     validity: Validity | None = None
     capacity_kva: PositiveDecimal | None = None
     longest_gap: Duration | None = None
+    sharing: Annotated[tuple[DatedSharing, ...], Ascending] = ()
     parent: Id | None = None
     counterparty: DatedIds = ()
     level: Annotated[int, Field(ge=1, le=9)] | None = None
@@ -113,6 +122,8 @@ class MeterSpec(Strict):
             raise fault(
                 "not_an_interval", "only an interval meter's gaps are filled: a register tells what lies in them"
             )
+        if self.sharing and self.type == "gauge":
+            raise fault("gauge_not_shared", "what a gauge tells stands for a step at most: nothing of it is shared")
         if self.longest_gap_ms > LONGEST_GAP_MS:
             raise fault("too_long", f"longest_gap {self.longest_gap} is longer than {LONGEST_GAP_MS // DAY_MS} days")
         if self.type == "interval":

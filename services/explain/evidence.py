@@ -35,7 +35,7 @@ from streams.domain.tagging import CONTROLLED
 READINGS = ("meter", "ts", "value", "unit", "rev", "quality", "received")
 SPANS = (
     "hour", "meter", "from", "to", "first_value", "last_value", "per_unit", "amount", "part_from", "part_to", "part",
-    "kind", "reason",
+    "kind", "reason", "like_days",
 )  # fmt: skip
 HOURS = (
     "hour", "meter", "carrier", "role", "sign", "amount", "rest", "expected_s", "measured_s", "estimated_s", "counted",
@@ -375,6 +375,7 @@ def _span(hour: str, meter: MeterView, each: Span) -> Sequence[Any]:
         hour, named(meter), _instant(each.from_ms), _instant(each.to_ms), first, last,
         decimal_text(each.micro_per_count * 10**meter.scale), _decimal(each.amount), _instant(each.low_ms),
         _instant(each.high_ms), _decimal(each.part), each.kind, each.reason,
+        " ".join(map(wording.day, each.days)),
     )  # fmt: skip
 
 

@@ -535,6 +535,8 @@ def _span(each: Span, meter: MeterView, unit: str) -> Node:
     )
     if each.reason:
         found.notes.append(f"why 原因: {wording.reason(each.reason)}")
+    if each.days:
+        found.notes.append(f"like days 相似日: {', '.join(map(wording.day, each.days))}")
     if each.last is None:
         if each.amount is not None:
             found.notes.append(f"put in 插补: {decimal_text(each.amount)} {unit}")
@@ -552,9 +554,10 @@ def _span(each: Span, meter: MeterView, unit: str) -> Node:
         found.notes.append(f"({values}) {meter.unit} × {worth} = {decimal_text(each.amount)} {unit}")
     if each.is_cut:
         whole = (each.to_ms - each.from_ms) / 1000
+        by = "W(t)/W(T), W: weight of the like days" if each.days else "t/T"
         found.notes.append(
             f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}, "
-            f"{(each.high_ms - each.low_ms) / 1000:g} s of {whole:g} s, shared by F(t) = floor(E·t/T)"
+            f"{(each.high_ms - each.low_ms) / 1000:g} s of {whole:g} s, shared by F(t) = floor(E·{by})"
             if meter.type != "gauge"
             else f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}"
         )

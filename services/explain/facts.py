@@ -13,6 +13,7 @@ from streams.domain.account import Metrics, quantities_of_carriers
 from streams.domain.comparison import Said
 from streams.domain.filling import fills
 from streams.domain.flaw import Flaw
+from streams.domain.likeday import LikeDays
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
 from streams.domain.registry import MeterView, Snapshot
@@ -121,8 +122,9 @@ class EnterpriseFacts:
     def _hour(self, start_ms: int) -> HourFacts:
         work = Work(self.enterprise, self._store, self._cache)
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
-        filled = fills(work, self.table, start_ms)
-        meters, measured = meter_hours(self.table, start_ms, rows, odd, filled)
+        likes = LikeDays(self.table, self._plan.digest, work)
+        filled = fills(work, self.table, start_ms, likes)
+        meters, measured = meter_hours(self.table, start_ms, rows, odd, filled, likes)
         metrics = quantities_of_carriers(self.table, measured, start_ms, start_ms + HOUR_MS)
         valuation = self._plan.valuations.at(start_ms)
         metrics.update(

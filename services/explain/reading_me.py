@@ -22,7 +22,10 @@ F(part_from)` with `F(t) = floor(A x (t - from) / (to - from))`, `A` the amount 
 milliseconds; else `part = amount`. A span of kind `missing` gives nothing, for its `reason`. `estimated` are spans
 longer than one and a half expected steps that an edge of an hour cuts (`gap`), and those that a source marked so
 (`marked`). A span without values stands for a slot without a reading: `line` is put in by a straight line between the
-slots before and after the gap.""",
+slots before and after the gap, `like_day` is the mean of the same slot on its `like_days`. A register's span with
+`like_days` (those of the row's hour) is shared by weight: `F(t) = floor(A x W(t) / W(to))`, with `W(t)` the weight of
+its hours from its begin to `t`, within an hour by time. An hour weighs what the like days of its day counted in that
+hour, in the mean of them; each of these is explained by `qingyu explain` of the meter on that day.""",
     "hours.csv": """**hours.csv** follows from spans.csv. For each hour and meter: `amount` = the sum of its parts, plus
 `rest` (0 unless the rules of registers count something besides; of a gauge the rounding of its sum). `sign` is +1
 for an input and -1 for an output over the boundary. `counted` is `no` where nothing of the hour is known: then it is

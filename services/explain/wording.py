@@ -22,6 +22,7 @@ REASONS = {
     "over_ceiling": "more than the meter can count in the time 超过该时段内可能的最大值",
     "possibly_turned": "so long that the register may have turned unseen 间隔过长，可能已翻转",
     "line": "no reading: a straight line between its neighbours 缺数，按相邻区间线性插补",
+    "like_day": "estimated by like days 按相似日估算",
     "catch_up": "a gap that is not filled: the interval after it may hold all of it 间隔后首值可能含整段用量，不插补",
     "integrated": "a rate, integrated over the time it stands 瞬时值按时间积分",
     "held": "a level, weighted by the time it stands 瞬时值按时间加权",
@@ -115,6 +116,11 @@ def instant(ms: int) -> str:
     if ms % 1000:
         return at.isoformat(timespec="milliseconds")[:23]
     return f"{at:%Y-%m-%dT%H:%M:%S}" if ms % 60_000 else f"{at:%Y-%m-%dT%H:%M}"
+
+
+def day(ms: int) -> str:
+    """Return a day by its first instant."""
+    return f"{local_datetime(ms):%Y-%m-%d}"
 
 
 def said(reading: Reading, scale: int) -> str:

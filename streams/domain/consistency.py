@@ -208,7 +208,8 @@ def check_dated(document: Document) -> Iterator[Problem]:
         spec = document.spec
         lists = {"industry": spec.industry, "county": spec.county, "park": spec.park, "lists": spec.lists}
     elif isinstance(document, Meter):
-        lists = {"source": document.spec.source, "multiplier": document.spec.multiplier}
+        of_meter = document.spec
+        lists = {"source": of_meter.source, "multiplier": of_meter.multiplier, "sharing": of_meter.sharing}
     elif isinstance(document, Outage | Stop):
         day = document.spec.from_.date()
         if day < document.valid_from or (document.valid_to is not None and day >= document.valid_to):

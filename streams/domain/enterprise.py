@@ -24,6 +24,7 @@ from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour, Rows, merge
 from streams.domain.indicator import hour_values
 from streams.domain.inputs import Readable
+from streams.domain.likeday import LikeDays
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
 from streams.domain.online import online_times, unseen_times
@@ -69,6 +70,8 @@ class EnterpriseFold:
         self._refill = False
         self._before = work.as_it_is()
         self._causes = Causes(time.now_ms)
+        self._likes = LikeDays(self.table, plan.digest, work)
+        self._likes_before = LikeDays(self.table, plan.digest, self._before)
 
     def because_of(self, batches: Iterable[Readable]) -> None:
         """Note the batches that the readings come from, for what they revise."""
@@ -172,10 +175,12 @@ class EnterpriseFold:
 
     def _measure(self, work: Work, start_ms: int) -> Quantities:
         rows, odd = vicinity.rows_of_hour(work, self.table, start_ms)
-        filled = fills(work, self.table, start_ms)
+        likes = self._likes if work is self.work else self._likes_before
+        filled = fills(work, self.table, start_ms, likes)
         if not len(rows) and not filled:
             return nothing(self.table)
-        measured, hour = measure(self.table, start_ms, rows, odd, filled), work.hour(start_ms)
+        shape_of = likes.shape if self.table.any_like else None
+        measured, hour = measure(self.table, start_ms, rows, odd, filled, shape_of), work.hour(start_ms)
         if self.table.bought and measured.flaws:
             # What is wrong with a seller's meter is a finding of the seller.
             measured = replace(measured, flaws=tuple(each for each in measured.flaws if each.meter in self._own_ids))

@@ -91,7 +91,10 @@ class MeterTable:
         self.any_changing = bool(self.changing.any())
         self.resolution = np.array([meter.resolution for meter in meters], np.int64)
         self.limited = np.array([meter.max_micro_per_h is not None for meter in meters], bool)
-        self.filled = np.array([meter.longest_gap_ms > 0 for meter in meters], bool)
+        # Those some gaps of which have the shape of like days.
+        self.like = np.array([any(each.by_like_day for each in meter.sharing) for meter in meters], bool)
+        self.any_like = bool(self.like.any())
+        self.filled = np.array([meter.longest_gap_ms > 0 for meter in meters], bool) | (self.like & self.interval)
         self.any_filled = bool(self.filled.any())
         # A register tells what an outage left of its total, so it is expected through it.
         self.paused = tuple(place for place, meter in enumerate(meters) if meter.outages and meter.type != "register")

@@ -3,10 +3,11 @@
 A register's energy between two neighbouring valid readings is their difference times the multiplier in force; an
 interval's is its value; what a gauge tells is integrated over time, see `gauge`. What straddles an hour's edge is
 shared by time. A span longer than 1.5 expected steps is a gap: inside one hour it counts as measured, across hours as
-estimated. Registers on which anything is odd are looked at one by one; see `register`.
+estimated, and there it may have the shape of like days. Registers on which anything is odd are looked at one by one;
+see `register`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from streams.domain.hour import Bools, Ints, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.reading_checks import failed_readings
 from streams.domain.register import SpanKind, spans_of
-from streams.domain.share import share
+from streams.domain.share import Shape, share
 
 _USABLE = np.zeros(256, bool)
 _USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
@@ -36,7 +37,8 @@ class Estimate(NamedTuple):
     """What stands in a slot without a reading: place of its meter, instants [epoch ms], amount [1e-6 of the carrier's
     unit], latest arrival [epoch ms] of what it rests on, and why.
 
-    Where there is no `amount`, nothing may stand there, and `reason` says why.
+    Where there is no `amount`, nothing may stand there, and `reason` says why. `days` are the like days [epoch ms] that
+    it is the mean of.
     """
 
     place: int
@@ -45,6 +47,11 @@ class Estimate(NamedTuple):
     amount: int | None
     received: int
     reason: str
+    days: tuple[int, ...] = ()
+
+
+# Of a gap of a register, by its place in the table and its edges [epoch ms]; None: it is shared straight.
+ShapeOf = Callable[[int, int, int], Shape | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +92,12 @@ def in_order(rows: Rows) -> Rows:
 
 
 def measure(
-    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int] = (), filled: Sequence[Estimate] = ()
+    table: MeterTable,
+    start_ms: int,
+    rows: Rows,
+    odd: Collection[int] = (),
+    filled: Sequence[Estimate] = (),
+    shape_of: ShapeOf | None = None,
 ) -> Quantities:
     """Return what each meter of `table` measured in the hour that begins at `start_ms`.
 
@@ -93,7 +105,7 @@ def measure(
     rows, of registers also valid readings before and after and what lies between, of intervals those whose slot
     reaches into the hour. Rows that do not count (voids, faults) say only when that became known. `odd` are the places
     of registers that are looked at one by one, with the rows of their vicinity; `filled` is what stands in slots
-    without a reading.
+    without a reading; `shape_of` tells the shape of a register's gap, all are straight without it.
     """
     meters = len(table.meters)
     end_ms = start_ms + HOUR_MS
@@ -112,7 +124,7 @@ def measure(
         spans = spans.joined(_spans_of_one(table, place, rows.take(rows.meter == place)))
     if filled:
         spans = spans.joined(_estimates(filled))
-    measured = _fold(table, meters, start_ms, end_ms, spans)
+    measured = _fold(table, meters, start_ms, end_ms, spans, shape_of)
     if table.any_gauge:
         measured = _with_gauges(table, start_ms, rows.take(table.gauge[rows.meter]), measured)
     if not counts.all():
@@ -289,7 +301,9 @@ def _estimates(filled: Sequence[Estimate]) -> _Spans:
     return _Spans(place, from_ms, to_ms, amount, np.ones(len(filled), bool), received, reasons, {})
 
 
-def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans) -> Quantities:
+def _fold(
+    table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans, shape_of: ShapeOf | None
+) -> Quantities:
     flaws = _flaws(table, start_ms, end_ms, spans, spans.doubts) if spans.doubts else []
     if spans.reasons:
         spans = _without_refused(table, start_ms, end_ms, spans, flaws)
@@ -302,6 +316,8 @@ def _fold(table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Sp
     cut = (high - low) != length
     gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
     guessed = gap | spans.guessed
+    if shape_of is not None and gap.any():
+        spans, part = _shaped(table, spans, low, high, part, gap, shape_of)
     counted = table.without_outages(spans.place, low, high)
     sums = np.zeros((4, meters), np.int64)
     known = np.zeros(meters, np.int64)
@@ -336,6 +352,19 @@ def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, In
         part = part.copy()
         part[cut] = share(spans.amount[cut], length[cut], (low - spans.from_ms)[cut], (high - spans.from_ms)[cut])
     return spans, low, high, part
+
+
+def _shaped(
+    table: MeterTable, spans: _Spans, low: Ints, high: Ints, part: Ints, gap: Bools, shape_of: ShapeOf
+) -> tuple[_Spans, Ints]:
+    """Return the spans with the arrival of what gives gaps their shapes, and what of each lies in the hour by these."""
+    part, received = part.copy(), spans.received.copy()
+    for at in np.flatnonzero(gap & table.like[spans.place] & table.register[spans.place]).tolist():
+        shape = shape_of(int(spans.place[at]), int(spans.from_ms[at]), int(spans.to_ms[at]))
+        if shape is not None:
+            part[at] = shape.share(int(spans.amount[at]), int(low[at]), int(high[at]))
+            received[at] = max(int(received[at]), shape.known_ms)
+    return spans._replace(received=received), part
 
 
 def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, flaws: list[Flaw]) -> _Spans:

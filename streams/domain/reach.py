@@ -1,7 +1,7 @@
 """A reach is the hours whose quantities can be others once the readings of one hour are.
 
 A register's reading reaches as far as the spans that are others with it than without it; an interval's as its slot;
-a gauge's as far as a value can stand, on both sides.
+a gauge's as far as a value can stand, on both sides. What a day tells may be the shape of gaps in the weeks after it.
 """
 
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from collections.abc import Collection
 import numpy as np
 
 from schemas.windows import HOUR_MS
-from streams.domain import edges, filling, vicinity
+from streams.domain import edges, filling, likeday, vicinity
 from streams.domain.hour import NO_ROWS, Bools, Hour, Ints, Rows
 from streams.domain.meter_table import MeterTable
 from streams.domain.work import Looked, Work
@@ -44,6 +44,8 @@ def hours_reached(
         found.update(_slots(table, *put))
         if table.any_filled:
             found.update(filling.hours_reached(work, table, start_ms, places))
+    if table.any_like:
+        found |= likeday.hours_depending(work, table, found, places)
     return found
 
 

@@ -73,6 +73,7 @@ from streams.domain.views import (
     ReleaseView,
     RuleView,
     SelectView,
+    SharingSince,
     Since,
     SourceView,
     TierView,
@@ -180,6 +181,7 @@ def meter_view(
         if spec.capacity_kva is None
         else worth_of_count(0, spec.capacity_kva, "kWh", carriers[spec.carrier].unit),
         counterparty=since(spec.counterparty),
+        sharing=tuple(SharingSince(day_ms(entry.from_), entry.by == "like_day") for entry in spec.sharing),
     )
 
 

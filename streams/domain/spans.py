@@ -14,6 +14,7 @@ from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
 from streams.domain.gauge import divisor, pieces
 from streams.domain.hour import EXCLUDED, VOID, Rows
+from streams.domain.likeday import LIKE_DAY, LikeDays
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Estimate, Quantities, measure, register_spans
 from streams.domain.register import SpanKind
@@ -47,7 +48,8 @@ class Span(NamedTuple):
     `first` is the reading at a register's begin (None: another meter), `last` the one at its end, the interval's, or
     the one that stands over the span of a gauge, whose amounts are rounded here: the hour is summed up before
     that. Without both it is a slot without a reading, filled in for `reason`.
-    `amount` is over all of the span, `part` between `low_ms` and `high_ms`; both None where it gives nothing.
+    `amount` is over all of the span, `part` between `low_ms` and `high_ms`; both None where it gives nothing. `days`
+    are the like days [epoch ms] by which it is estimated.
     """
 
     from_ms: int
@@ -61,6 +63,7 @@ class Span(NamedTuple):
     part: int | None
     kind: str
     reason: str
+    days: tuple[int, ...] = ()
 
     @property
     def is_cut(self) -> bool:
@@ -87,23 +90,25 @@ class MeterHour(NamedTuple):
 
 
 def meter_hours(
-    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int], filled: Sequence[Estimate] = ()
+    table: MeterTable, start_ms: int, rows: Rows, odd: Collection[int], filled: Sequence[Estimate], likes: LikeDays
 ) -> tuple[list[MeterHour], Quantities]:
     """Return the hour at `start_ms` of every meter of a table, by place, and the quantities they were taken from.
 
     `rows`, `odd` and `filled` are those that `metering.measure` takes.
     """
-    measured = measure(table, start_ms, rows, odd, filled)
+    measured = measure(table, start_ms, rows, odd, filled, likes.shape)
     expected = table.expected_ms(start_ms, start_ms + HOUR_MS)
     return [
-        _meter_hour(table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]), filled)
+        _meter_hour(
+            table, start_ms, place, rows.take(rows.meter == place), measured, int(expected[place]), filled, likes
+        )
         for place in range(len(table.ids))
     ], measured
 
 
 def _meter_hour(
     table: MeterTable, start_ms: int, place: int, rows: Rows, measured: Quantities, expected_ms: int,
-    filled: Sequence[Estimate],
+    filled: Sequence[Estimate], likes: LikeDays,
 ) -> MeterHour:  # fmt: skip
     readings = tuple(_readings(rows))
     refused = {
@@ -112,7 +117,8 @@ def _meter_hour(
         if each.meter == table.ids[place] and each.refuses
     }
     if table.register[place]:
-        spans = tuple(_register(table, place, rows, readings, start_ms, refused))
+        straight = _register(table, place, rows, readings, start_ms, refused)
+        spans = tuple(_shaped(table, place, each, likes) for each in straight)
     elif table.gauge[place]:
         spans = tuple(_held(table, place, rows, readings, start_ms, refused))
     else:
@@ -152,6 +158,16 @@ def _register(
     ]
 
 
+def _shaped(table: MeterTable, place: int, each: Span, likes: LikeDays) -> Span:
+    """Return a span of a register, shared by like days where it has their shape."""
+    is_gap = each.is_cut and 2 * (each.to_ms - each.from_ms) > 3 * int(table.step_ms[place])
+    shape = likes.shape(place, each.from_ms, each.to_ms) if is_gap and each.amount is not None else None
+    if shape is None or each.amount is None:
+        return each
+    days = likes.days(place, each.low_ms, each.from_ms)
+    return each._replace(part=shape.share(each.amount, each.low_ms, each.high_ms), reason=LIKE_DAY, days=days)
+
+
 def _held(
     table: MeterTable, place: int, rows: Rows, readings: Sequence[Reading], start_ms: int,
     refused: dict[tuple[int, int], str],
@@ -185,7 +201,9 @@ def _estimate(table: MeterTable, start_ms: int, each: Estimate) -> Span:
     if each.amount is None:
         return Span(each.from_ms, each.to_ms, None, None, factor, None, low, high, None, MISSING, each.reason)
     part = share_one(each.amount, each.to_ms - each.from_ms, low - each.from_ms, high - each.from_ms)
-    return Span(each.from_ms, each.to_ms, None, None, factor, each.amount, low, high, part, ESTIMATED, each.reason)
+    return Span(
+        each.from_ms, each.to_ms, None, None, factor, each.amount, low, high, part, ESTIMATED, each.reason, each.days
+    )  # fmt: skip
 
 
 def _intervals(

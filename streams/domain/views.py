@@ -94,6 +94,13 @@ def counted_in(type_: str, unit: str, carrier_unit: str) -> str:
     return carrier_unit
 
 
+class SharingSince(NamedTuple):
+    """Whether a gap that begins from an instant on has the shape of like days; else it is straight."""
+
+    from_ms: int
+    by_like_day: bool
+
+
 class ExchangeView(NamedTuple):
     """An exchange of a register's instrument: the old one's last value and the new one's first [counts]; None: lost."""
 
@@ -157,6 +164,12 @@ class MeterView:
     to_ms: int
     capacity_micro_per_h: Fraction | None = None
     counterparty: tuple[Since, ...] = ()
+    sharing: tuple[SharingSince, ...] = ()
+
+    def like_day_at(self, at_ms: int) -> bool:
+        """Tell whether a gap that begins at an instant has the shape of like days."""
+        place = bisect_right(self.sharing, at_ms, key=lambda since: since.from_ms)
+        return place > 0 and self.sharing[place - 1].by_like_day
 
     def exchanges_in(self, from_ms: int, to_ms: int) -> tuple[ExchangeView, ...]:
         """Return the exchanges between two readings; a reading at the instant of one is of the new instrument."""

@@ -1,6 +1,7 @@
 """The reference tables load strictly, every number exact, and say which rows a release may take over."""
 
 import copy
+import datetime as dt
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +15,7 @@ from schemas.reference.base import read
 from schemas.reference.coefficients import EnergyCoefficients
 from schemas.reference.emissions import EmissionFactors
 from schemas.reference.grid import GridFactors
+from schemas.reference.holidays import Holidays, special_days
 from schemas.reference.limits import EnergyLimits
 from schemas.reference.methods import Methods
 from schemas.reference.pollutants import Pollutants
@@ -28,6 +30,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "methods": Methods,
     "pollutants": Pollutants,
     "sources": SourceTexts,
+    "holidays": Holidays,
 }
 
 
@@ -48,7 +51,17 @@ def test_every_table_loads_with_all_its_rows() -> None:
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Return the place of each mapping that has fields of a fixed name; those keyed by ids take any key."""
-    keyed = {"sources", "fuel_tables", "values", "limits", "other", "mass_shares", "confidence", "water_limits"}
+    keyed = {
+        "sources",
+        "fuel_tables",
+        "values",
+        "limits",
+        "other",
+        "mass_shares",
+        "confidence",
+        "water_limits",
+        "years",
+    }
     found: list[tuple[Any, ...]] = []
     if isinstance(value, dict):
         if not at or at[-1] not in keyed:
@@ -151,3 +164,17 @@ def test_ten_thousand_cubic_metres_become_one() -> None:
     gas = next(fuel for fuel in table.fuels if fuel.unit == "10^4 Nm3")
     row = load().rows[f"emission_factors/fuel_tables/ndrc24/{gas.id}"]
     assert (row.unit, row.value) == ("m3", Fraction(gas.tco2_per_unit) / 10)
+
+
+def test_holidays_are_the_days_off_and_the_worked_weekends_of_their_years() -> None:
+    special = special_days()
+    # Spring Festival of 2026: 15 to 23 February off, the Saturdays on both sides worked; 24 February is a day like any.
+    days = {day for day in special if (day.year, day.month) == (2026, 2)}
+    assert {day.day for day in days} == {14, *range(15, 24), 28}
+    assert {day.year for day in special} == set(range(2004, 2027))
+    worked = Holidays.model_validate(read("holidays")).years
+    for year, each in worked.items():
+        assert each.holidays[0].startswith("01-01"), year
+        for text in each.worked:
+            first, _, last = text.partition("..")
+            assert all(dt.date.fromisoformat(f"{year}-{day}").weekday() >= 5 for day in (first, last or first)), text
