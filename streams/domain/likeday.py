@@ -199,8 +199,11 @@ def hours_depending(work: Work, table: MeterTable, hours: Collection[int], place
             if table.register[place]:
                 found.update(_of_gaps(work, table, place, short))
             else:
-                # A slot that begins on the day can end on the next one.
-                found.update(short, range(day_ms + DAY_MS, day_ms + DAY_MS + int(table.step_ms[place]), HOUR_MS))
+                found.update(short)
+                next_ms = day_ms + DAY_MS
+                if work.document(window_at(next_ms, "day").name) is not None:
+                    # A slot that begins on the day can end on the next one.
+                    found.update(range(next_ms, next_ms + int(table.step_ms[place]), HOUR_MS))
     return found
 
 

@@ -241,7 +241,7 @@ def standing(stream: Stream) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(400)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(rows=facts(), data=st.data())
 def test_order_repetition_batches_and_lateness_change_no_estimate(
     rows: list[tuple[tuple[Any, ...], int]], data: st.DataObject
