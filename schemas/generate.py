@@ -23,6 +23,7 @@ MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "readings": messages.Readings,
     "reported": messages.Reported,
     "reported-sold": messages.Sold,
+    "corrections": messages.HeldEvent,
     "registry": messages.RegistryRecord,
     "registry-commit": messages.RegistryCommit,
     "totals": messages.CalendarDocument,

@@ -15,11 +15,12 @@ QUALITY_CODE = {name: code for code, name in enumerate(QUALITIES)}
 STATUSES = ("provisional", "settled", "revised")
 
 
-class Correction(msgspec.Struct, frozen=True, gc=False):
-    """Who corrects readings (`by`), and why (`reason`), as the sender says it."""
+class Correction(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Who corrects readings (`by`), and why (`reason`), as the sender says it, and the second person, if one had to."""
 
     reason: str
     by: str
+    confirmed_by: str | None = None
 
 
 class Batch(msgspec.Struct, omit_defaults=True, gc=False):
@@ -51,6 +52,26 @@ class Readings(msgspec.Struct, omit_defaults=True, gc=False):
     enterprise: str | None = None
     batches: list[Batch] = []
     tick: int | None = None
+
+
+class HeldEvent(msgspec.Struct, omit_defaults=True):
+    """Topic `corrections`: what happened to a correction that a second person has to confirm; `id` is the correction's.
+
+    `what` is `waiting` when it came, then `confirmed` or `rejected`, and `published` once its readings are in topic
+    `readings`. `by` is the name, `key` the id of the key, of who did it, at `at` [epoch ms]. With `waiting` stand the
+    batches, their enterprise and the version of the registry that they were checked against; `reason` says why.
+    """
+
+    v: int
+    id: str
+    what: str
+    at: int
+    by: str
+    key: str
+    reason: str | None = None
+    enterprise: str | None = None
+    registry: int | None = None
+    batches: list[Batch] | None = None
 
 
 class Reported(msgspec.Struct, omit_defaults=True):
@@ -318,6 +339,7 @@ decode_delivery = msgspec.json.Decoder(Delivery).decode
 decode_delivery_read = msgspec.json.Decoder(DeliveryRead).decode
 decode_revision = msgspec.json.Decoder(Revision).decode
 decode_finding = msgspec.json.Decoder(Finding).decode
+decode_held = msgspec.json.Decoder(HeldEvent).decode
 decode_rejected = msgspec.json.Decoder(Rejected).decode
 decode_heartbeat = msgspec.json.Decoder(Heartbeat).decode
 decode_registry = msgspec.json.Decoder(RegistryRecord).decode

@@ -35,6 +35,7 @@ class Topic:
 
 READINGS = Topic("readings", True, "delete", KEPT_DAYS * DAY_MS)
 REPORTED = Topic("reported", True, "delete")
+CORRECTIONS = Topic("corrections", False, "delete")
 REGISTRY = Topic("registry", False, "compact")
 REGISTRY_LOG = Topic("registry.log", False, "delete")
 STATE = Topic("state", True, "compact")
@@ -50,6 +51,7 @@ REJECTED = Topic("rejected", True, "delete", REJECTED_DAYS * DAY_MS)
 TOPICS = (
     READINGS,
     REPORTED,
+    CORRECTIONS,
     REGISTRY,
     REGISTRY_LOG,
     STATE,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from schemas.documents.energy import Purpose
-from schemas.documents.envelope import Envelope, Strict
+from schemas.documents.envelope import Ascending, Entry, Envelope, Strict
 from schemas.documents.fields import Duration, Id, duration_ms, fault
 from schemas.windows import WindowKind
 
@@ -37,12 +37,22 @@ def _once(years: tuple[ReportingYear, ...]) -> tuple[ReportingYear, ...]:
     return years
 
 
+class SecondPerson(Entry):
+    """Which corrections of readings a second person has to confirm, of those that come from a day on.
+
+    `settled`: those of readings whose hour had settled when they came; `all`: every one; `none`: none.
+    """
+
+    corrections: Literal["none", "settled", "all"]
+
+
 class SettingsSpec(Strict):
-    """The grace of each window, what accounts are made for, and the releases that reporting years pin."""
+    """The grace of each window, what accounts are made for, the releases that reporting years pin, who confirms."""
 
     grace: Grace = Grace()
     purpose: Purpose | None = None
     reporting: Annotated[tuple[ReportingYear, ...], AfterValidator(_once)] = ()
+    second_person: Annotated[tuple[SecondPerson, ...], Ascending] = ()
 
 
 class Settings(Envelope):

@@ -59,7 +59,8 @@ def import_file(
             lines, unchanged = _raised(api, source, lines)
     name = f"{file.name[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     correction = {"reason": reason.strip(), **({"by": by} if by else {})}
-    accepted, rejected, notes = 0, list[dict[str, Any]](), list[str]()
+    accepted, waiting, rejected, notes = 0, 0, list[dict[str, Any]](), list[str]()
+    held: list[str] = []
     with Client(settings, gateway=True) as gateway:
         for at in range(0, len(lines), ROWS_A_BATCH):
             part = lines[at : at + ROWS_A_BATCH]
@@ -68,17 +69,23 @@ def import_file(
                 body["correction"] = correction
             answer = _send(gateway, body)
             accepted += answer["accepted"]
+            if "correction" in answer:
+                waiting += answer["waiting"]
+                held.append(answer["correction"]["id"])
             rejected += [{**one, "line": part[one["index"]].number} for one in answer["rejected"]]
             if "older" in answer:
                 notes.append(answer["older"]["message"])
     if as_json:
-        say_json({"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "notes": notes})
+        told = {"accepted": accepted, "unchanged": unchanged, "rejected": rejected, "notes": notes}
+        say_json({**told, **({"waiting": waiting, "corrections": held} if held else {})})
     else:
         for one in rejected[:FAULTS_SHOWN]:
             complain(f"{file}:{one['line']}: {one['code']}: {one['message']}")
         for note in notes:
             complain(f"remark: {note}")
         say(f"{accepted} accepted, {len(rejected)} rejected, {unchanged} were there already")
+        if held:
+            say(f"{waiting} wait for a second person: qingyu corrections confirm {' '.join(held)}")
     if rejected:
         raise typer.Exit(FOUND)
 

@@ -5,6 +5,7 @@ The form goes to the gateway with the token of who is logged in, so all that hol
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import APIRouter, Request, Response
@@ -20,6 +21,7 @@ from streams.domain.registry import MeterView
 
 ROLES = ("operator", "enterprise")
 GATEWAY_S = 15.0
+ROWS_SHOWN = 20
 FIELDS = ("ts", "value", "reason", "by")
 
 router = APIRouter(route_class=BoardRoute, include_in_schema=False)
@@ -59,9 +61,48 @@ async def correct(request: Request, id: str) -> Response:
         "correction": {"reason": fields.get("reason", "").strip(), "by": fields.get("by", "").strip()},
         "readings": [{"meter": meter.id, "ts": at_ms, "rev": rev, **what}],
     }
-    answer = await _sent(request, body)
+    answer = await _asked(request, "POST", "/v1/readings", body)
     fault = answer.get("detail") or next((one["message"] for one in answer.get("rejected", [])), None)
-    return _page(request, reader, meter, fields, fault, done=fault is None)
+    waits = "correction" in answer and answer["correction"]["state"] == "waiting"
+    return _page(request, reader, meter, fields, fault, done="waits" if waits else "done" if fault is None else None)
+
+
+@router.get("/board/corrections")
+async def waiting(request: Request) -> Response:
+    """Show the corrections that wait for a second person."""
+    return await _waiting(request, reader_of(request), None)
+
+
+@router.post("/board/corrections/{id}")
+async def decide(request: Request, id: str) -> Response:
+    """Confirm or reject a correction as a second person."""
+    fields = await form_of(request)
+    reader = reader_of(request)
+    body = {"decision": fields.get("decision", ""), "reason": fields.get("reason", "").strip()}
+    name = fields.get("by", "").strip()
+    path = f"/v1/corrections/{quote(id, safe='')}"
+    answer = await _asked(request, "POST", path, {**body, **({"by": name} if name else {})})
+    return await _waiting(request, reader, answer.get("detail"), answer.get("state"))
+
+
+async def _waiting(request: Request, reader: Reader, fault: str | None, done: str | None = None) -> Response:
+    if not may_correct(reader):
+        raise forbidden("this token looks and does not correct")
+    answer = await _asked(request, "GET", "/v1/corrections?state=waiting&limit=100")
+    items: list[dict[str, Any]] = answer.get("items", [])
+    for item in items:
+        one = await _asked(request, "GET", f"/v1/corrections/{item['id']}")
+        item["rows"] = one.get("rows", [])[:ROWS_SHOWN]
+    return html(
+        request,
+        "corrections.html",
+        422 if fault else 200,
+        here="/board/corrections",
+        items=items,
+        fault=fault or answer.get("detail"),
+        done=done,
+        who=str(reader.principal),
+    )
 
 
 def _meter(request: Request, id: str) -> tuple[Reader, MeterView]:
@@ -75,13 +116,13 @@ def _meter(request: Request, id: str) -> tuple[Reader, MeterView]:
     return reader, found
 
 
-async def _sent(request: Request, body: dict[str, Any]) -> dict[str, Any]:
-    """Return the gateway's answer: a receipt, or a problem."""
+async def _asked(request: Request, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the gateway's answer, as JSON: what was asked for, or a problem."""
     address: str = request.app.state.api.settings.gateway.rstrip("/")
     headers = {"Authorization": f"Bearer {request.cookies.get(TOKEN, '')}"}
     try:
         async with httpx.AsyncClient(timeout=GATEWAY_S) as client:
-            answer = await client.post(f"{address}/v1/readings", json=body, headers=headers)
+            answer = await client.request(method, f"{address}{path}", json=body, headers=headers)
             found = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise Problem(503, "gateway_away", "the gateway (QINGYU_GATEWAY) does not answer: nothing was sent") from error
@@ -89,7 +130,13 @@ async def _sent(request: Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page(
-    request: Request, reader: Reader, meter: MeterView, fields: dict[str, str], fault: str | None, *, done: bool = False
+    request: Request,
+    reader: Reader,
+    meter: MeterView,
+    fields: dict[str, str],
+    fault: str | None,
+    *,
+    done: str | None = None,
 ) -> Response:
     return html(
         request,

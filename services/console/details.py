@@ -1,7 +1,7 @@
 """Details are what a page tells below its figures: standings, silent meters, findings, revisions, readings."""
 
 from schemas.decimals import MICRO
-from schemas.messages import QUALITIES, Cause
+from schemas.messages import QUALITIES, Cause, CausingBatch
 from schemas.windows import window, window_at
 from services.console.moment import Moment
 from services.console.numerals import instant_text, number, percent, unit_text, window_text
@@ -119,11 +119,18 @@ def revisions(moment: Moment) -> dict[str, str]:
 
 def _who(moment: Moment, cause: Cause) -> str:
     """Return who stands behind a revision: people who corrected, else sources, reporters, the registry."""
-    named = [each.correction.by if each.correction else each.source for each in cause.batches]
+    named = [_sender(each) for each in cause.batches]
     named += [each.reporter for each in cause.reported]
     if cause.registry is not None:
         named.append(moment.words("revision.registry", version=cause.registry))
     return " · ".join(dict.fromkeys(named))
+
+
+def _sender(batch: CausingBatch) -> str:
+    said = batch.correction
+    if said is None:
+        return batch.source
+    return said.by if said.confirmed_by is None else f"{said.by} + {said.confirmed_by}"
 
 
 def readings(moment: Moment) -> dict[str, str]:

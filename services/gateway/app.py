@@ -12,11 +12,12 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.settings import Settings
-from schemas.topics import READINGS, REJECTED, REPORTED
+from schemas.topics import CORRECTIONS, READINGS, REJECTED, REPORTED
 from services import health
 from services.clock import Clock
-from services.gateway import examples, figures
+from services.gateway import deciding, examples, figures
 from services.gateway.gathering import Gathering
+from services.gateway.holding import Holding
 from services.gateway.receiving import Door, Receiving
 from services.gateway.reported import ReportedReceiving
 from services.http import openapi_page, problem
@@ -39,17 +40,21 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         follower = RegistryFollower(settings)
-        outbox = Outbox(settings, "gateway", (READINGS, REPORTED, REJECTED))
+        outbox = Outbox(settings, "gateway", (READINGS, REPORTED, REJECTED, CORRECTIONS))
         gathering = Gathering(settings, outbox)
         door = Door(settings, follower, clock)
         app.state.follower, app.state.outbox = follower, outbox
-        app.state.readings = Receiving(settings, door, outbox, gathering, clock)
+        app.state.door = door
+        app.state.holding = holding = Holding(settings, outbox, gathering, clock)
+        app.state.readings = Receiving(settings, door, outbox, gathering, clock, holding)
         app.state.reported = ReportedReceiving(settings, door, outbox, clock)
         await follower.start(limit_s=0)
         outbox.start()
+        holding.start()
         try:
             yield
         finally:
+            await holding.stop()
             await gathering.stop()
             await outbox.stop()
             await follower.stop()
@@ -82,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         """Push reported values; 202 when Kafka has what was accepted."""
         return JSONResponse(await _limited(app.state.reported, request), 202)
 
+    app.include_router(deciding.router)
     app.include_router(health.router(ready))
     app.add_middleware(_Counting)
     return app

@@ -5,7 +5,7 @@ answered when the message that carries its readings is acknowledged.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -52,11 +52,11 @@ class Gathering:
 
         `registry` is the version it was checked against. Raises NotAcknowledgedError; the sender must repeat then.
         """
-        groups = {
-            id(group): group
-            for part in _parts(source, batch, received_ms, checked, correction)
-            for group in [self._add(enterprise, registry, part)]
-        }
+        await self.put_batches(enterprise, registry, parts_of(source, batch, received_ms, checked, correction))
+
+    async def put_batches(self, enterprise: str, registry: int, batches: Iterable[Batch]) -> None:
+        """Send batches, each of which fits into a message, as `put` does."""
+        groups = {id(group): group for part in batches for group in [self._add(enterprise, registry, part)]}
         faults = await asyncio.gather(*(asyncio.shield(group.sent) for group in groups.values()))
         for fault in faults:
             if fault is not None:
@@ -107,9 +107,10 @@ class Gathering:
             group.sent.set_result(fault)
 
 
-def _parts(
+def parts_of(
     source: str, batch: str, received_ms: int, checked: Checked, correction: Correction | None
 ) -> Iterator[Batch]:
+    """Yield what was accepted of a batch in parts that fit into a message each."""
     rev, q = checked.rev, checked.q
     for at in range(0, len(checked.v), MAX_READINGS):
         cut = slice(at, at + MAX_READINGS)

@@ -13,17 +13,20 @@ from services.clock import Clock
 from services.gateway import figures
 from services.gateway.body import read_body
 from services.gateway.envelope import parse_batch, readings_of, unreadable
-from services.gateway.gathering import Gathering
+from services.gateway.gathering import Gathering, parts_of
+from services.gateway.holding import Holding, key_of
 from services.gateway.rate import RateLimit
 from services.gateway.receipts import dead_letters, receipt
 from services.http.problem import Problem, unauthorized, unavailable
 from services.http.tokens import Principal, bearer, principal_of
 from services.outbox import NotAcknowledgedError, Outbox
 from streams.domain.checking import Checked, Checker
+from streams.domain.holding import Held, needs_second_person, parted
 from streams.domain.registry import Snapshot, SourceView
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 RETRY_AFTER_S = 2
+NO_REASON = "sent with a revision and without a reason"
 KEPT_MS = KEPT_DAYS * DAY_MS
 
 AnyBatch = RowBatch | LooseRowBatch | ColumnBatch
@@ -66,12 +69,15 @@ class Door:
 class Receiving:
     """Takes batches of readings in."""
 
-    def __init__(self, settings: Settings, door: Door, outbox: Outbox, gathering: Gathering, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, door: Door, outbox: Outbox, gathering: Gathering, clock: Clock, holding: Holding
+    ) -> None:
         self._settings = settings
         self._door = door
         self._outbox = outbox
         self._gathering = gathering
         self._clock = clock
+        self._holding = holding
         self._rate = RateLimit()
 
     async def receive(self, request: Request) -> dict[str, Any]:
@@ -100,7 +106,13 @@ class Receiving:
             if newer.version != snapshot.version:
                 snapshot = newer
                 checked = check(batch, source, snapshot, received_ms)
+        correcting = batch.correction is not None
+        waiting = needs_second_person(checked, snapshot, received_ms, correcting=correcting)
+        held = None
         try:
+            if waiting:
+                checked, aside = parted(checked, waiting)
+                held = await self._hold(batch, source, snapshot.version, received_ms, aside, principal)
             await self._keep(batch, source, snapshot.version, received_ms, checked, principal)
         except NotAcknowledgedError as error:
             self._rate.give_back(source.id, readings)
@@ -111,6 +123,9 @@ class Receiving:
         answer = receipt(batch.batch, len(checked.v), checked.rejected)
         if (note := older(checked, received_ms)) is not None:
             answer["older"] = note
+        if held is not None:
+            answer["waiting"] = len(waiting)
+            answer["correction"] = {"id": held.sent.id, "state": held.state}
         return answer
 
     async def _source(self, principal: Principal, id_: str, at_ms: int) -> SourceView:
@@ -138,10 +153,26 @@ class Receiving:
             await self._outbox.send(letters)
         if checked.v:
             said = batch.correction
-            correction = None if said is None else Correction(said.reason, said.by or principal.key or str(principal))
+            correction = None if said is None else Correction(said.reason, said.by or key_of(principal))
             await self._gathering.put(
                 source.enterprise, source.id, batch.batch, received_ms, registry, checked, correction
             )
+
+    async def _hold(
+        self,
+        batch: AnyBatch,
+        source: SourceView,
+        registry: int,
+        received_ms: int,
+        aside: Checked,
+        principal: Principal,
+    ) -> Held:
+        said = batch.correction
+        # A revision may come without a word about it; who confirms has to know whose it is all the same.
+        reason, by = (NO_REASON, None) if said is None else (said.reason, said.by)
+        correction = Correction(reason, by or key_of(principal))
+        parts = list(parts_of(source.id, batch.batch, received_ms, aside, correction))
+        return await self._holding.hold(principal, source.enterprise, registry, parts)
 
 
 def check(batch: AnyBatch, source: SourceView, snapshot: Snapshot, received_ms: int) -> Checked:

@@ -47,6 +47,7 @@ from streams.domain.resolving import (
     allocation_view,
     carrier_view,
     certificate_view,
+    day_ms,
     enterprise_view,
     indicator_view,
     item_view,
@@ -141,6 +142,7 @@ class Snapshot:
     rules: Mapping[str, RuleView]
     checks: tuple[CheckView, ...]
     grace_ms: Mapping[WindowKind, int]
+    second_person: tuple[tuple[int, str], ...]
     _units: Mapping[str, str] = field(repr=False)
     _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
     _edges_ms: tuple[int, ...] = field(repr=False)
@@ -218,6 +220,7 @@ class Snapshot:
             rules=rules,
             checks=check_views(_of(Validation, every)),
             grace_ms=settings.grace.milliseconds(),
+            second_person=tuple((day_ms(each.from_), each.corrections) for each in settings.second_person),
             _units=units,
             _parents=_parents(every),
             _edges_ms=_edges_ms(enterprises.values()),
@@ -226,6 +229,10 @@ class Snapshot:
             allocations={id_: tuple(views) for id_, views in allocations.items()},
             _measurements={id_: tuple(views) for id_, views in measurements.items()},
         )
+
+    def held_corrections_at(self, at_ms: int) -> str:
+        """Return which corrections that come at an instant a second person has to confirm: none, settled or all."""
+        return next((which for from_ms, which in reversed(self.second_person) if from_ms <= at_ms), "none")
 
     def meter(self, entity: str) -> MeterView | None:
         """Return the meter that `meter/ENTERPRISE.METER` names, None when it is not registered."""

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from schemas.messages import Correction
 from schemas.series import READING, Point
 from tests.api_server import OPERATOR, RunningApi
 from tests.command.conftest import Command
-from tests.gateway.running import Gateway, batches
+from tests.gateway.running import Gateway, batches, key_documents
 from tests.registry_writing import STEEL, documents
 
+SECOND = {
+    "apiVersion": "qingyu/v1", "kind": "settings", "id": "default", "valid_from": "2018-01-01",
+    "spec": {"second_person": [{"from": "2018-01-01", "corrections": "all"}]},
+}  # fmt: skip
 NOON_MS = 1_519_876_800_000  # 2018-03-01T12:00:00+08:00
 FILE = """meter,ts,value,void
 e01,2018-03-01T12:00:00+08:00,5.5,
@@ -53,6 +58,31 @@ def test_a_file_corrects_what_differs_with_a_revision_above_what_is_there(
         (NOON_MS, 550, 3), (NOON_MS + 1_800_000, None, 1),
     ]  # fmt: skip
     assert (plain.exit_code, uncorrected.correction, len(uncorrected.t)) == (1, None, 3)
+
+
+def test_a_file_that_waits_is_confirmed_by_another_person_and_not_by_the_same(
+    api: RunningApi, qingyu: Command, file: Path
+) -> None:
+    assert api.put([dict(raw) for raw in (*documents(STEEL), *key_documents(), SECOND)]).status_code == 200
+    api.store.keep([Point(READING, ("bz-steel.e01", "2"), NOON_MS, (4.0, 0.0, 0.0))], [], [])
+    with Gateway(api.settings) as gateway:
+        run = {"QINGYU_GATEWAY": gateway.address}
+        reason = ("--correct", "--reason", "read wrongly", "--by", "Li Lei", "--json")
+        said = json.loads(qingyu("import", file, "--source", "gw1", *reason, **run).stdout)
+        assert "corrections" in said, said
+        (id_,) = said["corrections"]
+        assert (said["accepted"], said["waiting"]) == (0, 3)
+        assert id_ in qingyu("corrections", "list", **run).stdout
+        assert "read wrongly (Li Lei" in qingyu("corrections", "show", id_, **run).stdout
+        same = qingyu("corrections", "confirm", id_, "--by", "Han Meimei", **run)
+        assert (same.exit_code, "same_person" in same.stderr) == (1, True)
+        done = qingyu("corrections", "confirm", id_, "--by", "Han Meimei", token="steel-token", **run)
+        assert (done.exit_code, "published" in done.stdout) == (0, True)
+        assert "no correction waits" in qingyu("corrections", "list", **run).stdout
+        late = qingyu("corrections", "reject", id_, token="steel-token", **run)
+        assert (late.exit_code, "already_decided" in late.stderr) == (1, True)
+    ((_, kept),) = batches(api.settings)
+    assert kept.correction == Correction("read wrongly", "Li Lei", "Han Meimei")
 
 
 def test_readings_are_told_by_page(api: RunningApi) -> None:

@@ -1,5 +1,6 @@
 """The form with which one reading of a meter is corrected or taken away."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,3 +61,35 @@ def test_nobody_corrects_who_only_looks_and_no_other_site_does(board: RunningApi
     assert post(board, FIELDS, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert httpx.post(f"{board.url}/board/correct/bz-steel.e01", data=FIELDS, timeout=30).status_code == 401
     assert batches(board.settings) == []
+
+
+SECOND = {
+    "apiVersion": "qingyu/v1", "kind": "settings", "id": "default", "valid_from": "2018-01-01",
+    "spec": {"second_person": [{"from": "2018-01-01", "corrections": "settled"}]},
+}  # fmt: skip
+
+
+def test_a_second_person_confirms_on_the_board_and_the_first_one_cannot(board: RunningApi) -> None:
+    assert board.put([SECOND], 1).status_code == 200
+    sent = post(board, FIELDS, "steel-token")
+    assert (sent.status_code, "/board/corrections" in sent.text, batches(board.settings)) == (200, True, [])
+    page = seen(board)
+    (id_,) = re.findall(r'action="/board/corrections/([0-9a-f]+)"', page.text)
+    assert all(said in page.text for said in ("抄错", "Li Lei", "5.25"))
+    decision = {"decision": "confirm", "by": "Han Meimei"}
+    assert decided(board, id_, decision, "steel-token").status_code == 422
+    assert decided(board, id_, decision, "viewer-token").status_code == 403
+    assert batches(board.settings) == []
+    done = decided(board, id_, decision, OPERATOR)
+    assert (done.status_code, id_ in done.text) == (200, False)
+    ((_, kept),) = batches(board.settings)
+    assert kept.correction == Correction("抄错", "Li Lei", "Han Meimei")
+
+
+def seen(board: RunningApi) -> httpx.Response:
+    return httpx.get(f"{board.url}/board/corrections", headers={"Cookie": f"qingyu_token={OPERATOR}"}, timeout=30)
+
+
+def decided(board: RunningApi, id_: str, fields: dict[str, str], token: str) -> httpx.Response:
+    headers = {"Cookie": f"qingyu_token={token}"}
+    return httpx.post(f"{board.url}/board/corrections/{id_}", data=fields, headers=headers, timeout=30)
