@@ -5,9 +5,10 @@ from fractions import Fraction
 from schemas.decimals import decimal_text
 from schemas.documents.metric import BY_LINE
 from schemas.windows import local_datetime
+from streams.domain.energy_views import Exact
 from streams.domain.selling import FOREIGN
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, Reading
-from streams.domain.views import Exact, MeterView
+from streams.domain.views import MeterView
 
 ROLES = {"input": "input 输入", "output": "output 输出", "sub": "sub-meter 分表", "generation": "own generation 自发"}
 KINDS = {MEASURED: "measured 实测", ESTIMATED: "estimated 估算", MISSING: "missing 缺失"}

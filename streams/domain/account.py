@@ -8,11 +8,11 @@ coefficient or factor is rounded half-even once, after the balance; everything a
 from collections.abc import Mapping
 
 from schemas.decimals import divide_half_even
+from streams.domain.energy_views import Exact
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
 from streams.domain.registry import CarrierView
 from streams.domain.valuation import UNVALUED, Valuation
-from streams.domain.views import Exact
 
 Metrics = dict[str, int | None]
 

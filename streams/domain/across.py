@@ -12,8 +12,8 @@ from streams.domain.calendar import PROVISIONAL, additive, quarters_of, total, w
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import Documents, home_of
 from streams.domain.registry import IndicatorView
+from streams.domain.rule_views import base_at
 from streams.domain.tagging import CONTROLLED
-from streams.domain.views import base_at
 
 CUMULATIVE, GROWTH = "cumulative", "growth"
 # Who rests on whom: a growth may be of a year to date, never the other way round.

@@ -23,8 +23,10 @@ from schemas.reference.validation import shipped
 from schemas.units import UnitError, conversion
 from schemas.windows import HOUR_MS
 from streams.domain.hour import Bools, Ints
-from streams.domain.resolving import range_ms, select_view
-from streams.domain.views import EnterpriseView, MeterView, SelectView
+from streams.domain.resolving import range_ms
+from streams.domain.rule_resolving import select_view
+from streams.domain.rule_views import SelectView
+from streams.domain.views import EnterpriseView, MeterView
 
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
 _FIGURES_OF_ALL = frozenset(name for names in FIGURES.values() for name in names)

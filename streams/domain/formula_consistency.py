@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from schemas.documents import Carrier, DocumentKey, Indicator, Product, ReportedItem, parse_metric
 from schemas.units import UnitError, conversion
 from streams.domain.consistency import Documents, Problem, references
-from streams.domain.resolving import metrics_of, unit_of
+from streams.domain.rule_resolving import metrics_of, unit_of
 
 _RATIOS = ("share", "growth")
 # What a gauge tells of a level is never added up over meters.

@@ -17,12 +17,13 @@ from schemas.messages import CalendarDocument
 from schemas.windows import Window, children_of
 from streams.domain.account import MICRO_PER_MS, Metrics
 from streams.domain.calendar import total
+from streams.domain.energy_views import CoefficientView
 from streams.domain.hour import Ints
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
 from streams.domain.share import share_one
 from streams.domain.valuation import Valuation
-from streams.domain.views import AllocationView, CarrierView, CoefficientView, LineView
+from streams.domain.views import AllocationView, CarrierView, LineView
 
 VALUES = ("energy.cv", "energy.eq")
 LINE, OWN, PRODUCT, COMMON, UNALLOCATED = "line", "own", "product", "common", "unallocated"

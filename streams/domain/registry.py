@@ -43,50 +43,40 @@ from schemas.documents.settings import SettingsSpec
 from schemas.ids import enterprise_of, parse_entity
 from schemas.windows import WindowKind
 from streams.domain.checks import CheckView, check_views, shipped_digest
+from streams.domain.energy_resolving import certificate_view, measurement_view, release_view
+from streams.domain.energy_views import (
+    CertificateView,
+    CoefficientView,
+    Exact,
+    FactorView,
+    MeasurementView,
+    ReleaseView,
+)
 from streams.domain.resolving import (
     allocation_view,
     carrier_view,
-    certificate_view,
     day_ms,
     enterprise_view,
-    indicator_view,
-    item_view,
     key_view,
-    limit_view,
-    measurement_view,
     pauses_of,
     product_view,
-    release_view,
-    rule_view,
     source_view,
-    unit_of,
 )
+from streams.domain.rule_resolving import indicator_view, item_view, limit_view, rule_view, unit_of
+from streams.domain.rule_views import BoundView, IndicatorView, ItemView, LimitView, RuleView, SelectView, TierView
 from streams.domain.selling import with_bought
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
     AllocationView,
-    BoundView,
     CarrierView,
-    CertificateView,
-    CoefficientView,
     EnterpriseView,
-    Exact,
-    FactorView,
-    IndicatorView,
-    ItemView,
     KeyView,
-    LimitView,
-    MeasurementView,
     MeterView,
     MultiplierSince,
     ProductView,
-    ReleaseView,
-    RuleView,
-    SelectView,
     Since,
     SourceView,
-    TierView,
     id_at,
 )
 

@@ -12,11 +12,12 @@ from schemas.decimals import divide_half_even
 from schemas.documents.metric import TAGS
 from schemas.windows import Window, window
 from streams.domain.account import CO2, Metrics, account
+from streams.domain.energy_views import CertificateView, Exact
 from streams.domain.hour import Ints
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
 from streams.domain.valuation import UNVALUED, Valuation, Valuations
-from streams.domain.views import CarrierView, CertificateView, Exact
+from streams.domain.views import CarrierView
 
 CONTROLLED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "energy.cv.controlled": ("energy.cv", tuple(f"energy.cv.{tag}" for tag in TAGS)),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from schemas.documents.settings import ReportingYear
 from schemas.windows import LATEST_MS, window
-from streams.domain.views import ReleaseView
+from streams.domain.energy_views import ReleaseView
 
 
 def in_order_of_time(

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from schemas.decimals import MICRO
 from schemas.windows import LATEST_MS
-from streams.domain.views import CoefficientView, Exact, FactorView, MeasurementView, ReleaseView
+from streams.domain.energy_views import CoefficientView, Exact, FactorView, MeasurementView, ReleaseView
 
 # The bits of the metric `variant.CARRIER`: which variants of numbers a value stands on.
 VARIANT_BITS: Mapping[str, int] = {"measured": 1, "province": 2, "grid": 4, "national": 8}

@@ -5,7 +5,6 @@ instant from which something holds and what holds then.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -13,27 +12,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from schemas.decimals import MICRO
-from schemas.documents.energy import Scope
-from schemas.documents.indicator import Direction, IndicatorType, Severity
 from schemas.documents.validity import Validity
 from schemas.units import UnitError, conversion
-from schemas.windows import WindowKind
-
-# Whose number a coefficient or factor is.
-Variant = Literal["measured", "province", "grid", "national"]
-
-
-class Exact(NamedTuple):
-    """An exact number: the integer `numerator` at `scale` decimal places, divided by `divisor`."""
-
-    numerator: int
-    scale: int
-    divisor: int = 1
-
-    @property
-    def denominator(self) -> int:
-        """What the numerator is divided by."""
-        return self.divisor * 10**self.scale
 
 
 class Since(NamedTuple):
@@ -262,86 +242,6 @@ class ProductView:
     unit: str
 
 
-class CoefficientView(NamedTuple):
-    """Coal equivalent of one unit of a carrier, by calorific and by equivalent value [kgce]; None: there is none.
-
-    `variant` says whose number it is, `measurement` in which document it stands; `eq_source` and its like are said of
-    the equivalent value.
-    """
-
-    carrier: str
-    cv: Exact | None
-    eq: Exact | None
-    source: str
-    confidence: str | None
-    variant: Variant
-    eq_source: str
-    eq_confidence: str | None
-    eq_variant: Variant
-    measurement: str | None = None
-    eq_measurement: str | None = None
-    province: str | None = None
-    grid: str | None = None
-    purpose: str | None = None
-
-
-class FactorView(NamedTuple):
-    """What one unit of a carrier gives off of a gas [kg of it] under a scope; `parts` is how it was computed.
-
-    `co2e` is that as carbon dioxide [kgCO2] by the release's set of warming potentials; None where it has none.
-    """
-
-    carrier: str
-    scope: Scope
-    gas: str
-    value: Exact
-    source: str
-    confidence: str | None
-    variant: Variant
-    parts: str | None = None
-    co2e: Exact | None = None
-    measurement: str | None = None
-    province: str | None = None
-    grid: str | None = None
-    purpose: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseView:
-    """A release of coefficients and factors: all its rows, and its days; one that `restates` counts where pinned."""
-
-    id: str
-    coefficients: tuple[CoefficientView, ...]
-    factors: tuple[FactorView, ...]
-    gwp: str | None
-    potentials: Mapping[str, Exact]
-    restates: str | None
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class MeasurementView:
-    """What an enterprise measured of one carrier, and when that holds."""
-
-    id: str
-    enterprise: str
-    coefficient: CoefficientView | None
-    factors: tuple[FactorView, ...]
-    from_ms: int
-    to_ms: int
-
-
-class CertificateView(NamedTuple):
-    """What a certificate covers: a carrier's quantity [1e-6 of its unit] of an enterprise in a month or year."""
-
-    id: str
-    enterprise: str
-    carrier: str
-    period: str
-    micro: int
-
-
 class MadeView(NamedTuple):
     """A product of a line: what a unit of its output weighs, and its part of the line's energy, if that is fixed.
 
@@ -374,126 +274,5 @@ class AllocationView:
     enterprise: str
     lines: tuple[LineView, ...]
     unallocated: int | None
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SelectView:
-    """Which entities are meant: of a kind, of some ids (None: all), within an entity (None: anywhere)."""
-
-    kind: str
-    ids: frozenset[str] | None
-    within: str | None
-
-
-class BaseSince(NamedTuple):
-    """The year whose prices money is counted in from an instant on; None: the prices of the day."""
-
-    from_ms: int
-    year: int | None
-
-
-def base_at(dated: tuple[BaseSince, ...], at_ms: int) -> BaseSince | None:
-    """Return the price base that holds at an instant; None where none is said."""
-    place = bisect_right(dated, at_ms, key=lambda since: since.from_ms)
-    return dated[place - 1] if place else None
-
-
-@dataclass(frozen=True, slots=True)
-class ItemView:
-    """A reported item: its unit, whether the parts of a window add up to it, and in whose prices it is counted."""
-
-    id: str
-    unit: str
-    additive: bool
-    bases: tuple[BaseSince, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IndicatorView:
-    """An indicator; `factor` turns a total, or a quotient of two metrics each in its own unit, into `unit`.
-
-    `over` is what an average is the mean of. The `numerator` of a growth may be another indicator, `ind.ID`; `bases`
-    are the price bases of all that it rests on, and `metered` tells whether any of that is measured as time passes.
-    """
-
-    id: str
-    type: IndicatorType
-    numerator: str
-    denominator: str | None
-    unit: str
-    factor: Fraction
-    from_ms: int
-    to_ms: int
-    over: WindowKind | None = None
-    bases: tuple[tuple[BaseSince, ...], ...] = ()
-    metered: bool = True
-
-    def value(self, numerator_micro: int, denominator_micro: int | None = None) -> Fraction | None:
-        """Return the indicator's value [unit] from sums at 1e-6; None for a denominator that is absent or 0."""
-        if self.denominator is None:
-            return Fraction(numerator_micro, MICRO) * self.factor
-        return Fraction(numerator_micro, denominator_micro) * self.factor if denominator_micro else None
-
-
-@dataclass(frozen=True, slots=True)
-class TierView:
-    """One step of a limit: a value above `max` has passed it; `text` is what the document says."""
-
-    id: str
-    max: Fraction
-    text: str
-    severity: Severity | None
-
-
-@dataclass(frozen=True, slots=True)
-class LimitView:
-    """The tiers of an indicator from the lowest up; `version` changes whenever anything of the limit does."""
-
-    id: str
-    version: str
-    indicator: str
-    unit: str
-    tiers: tuple[TierView, ...]
-    select: SelectView | None
-    source: str
-    from_ms: int
-    to_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class BoundView:
-    """One comparison with a value; `text` is what the document says."""
-
-    direction: Direction
-    value: Fraction
-    text: str
-
-    def holds(self, value: Fraction | int) -> bool:
-        """Return whether `value` is above (gt), from (ge), below (lt) or up to (le) the bound."""
-        if self.direction == "gt":
-            return value > self.value
-        if self.direction == "ge":
-            return value >= self.value
-        if self.direction == "lt":
-            return value < self.value
-        return value <= self.value
-
-
-@dataclass(frozen=True, slots=True)
-class RuleView:
-    """A rule on `metric`, which is `ind.ID` for an indicator; `version` changes whenever anything of the rule does."""
-
-    id: str
-    version: str
-    metric: str
-    unit: str
-    window: WindowKind
-    period: Literal["hour", "day", "month", "quarter", "year", "episode"]
-    select: SelectView
-    raises: BoundView
-    clears: BoundView
-    severity: Severity
     from_ms: int
     to_ms: int
