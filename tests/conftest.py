@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from deploy.local.influx import ForeignInflux, LocalInflux, influx
@@ -36,3 +37,10 @@ def influx_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalInf
 def prefix() -> str:
     """Topic prefix of this test alone, such as ``t3f2a9c01.``; many tests share one broker."""
     return f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """Forget afterwards where a command of this test sent its logs: that stream is closed, and who logs would fail."""
+    yield
+    structlog.reset_defaults()

@@ -136,6 +136,12 @@ class Installation:
         """Wait until the workers have taken in all that stands on their input topics."""
         until(lambda: lag(self.settings) == 0, limit_s, "all input taken in", 0.3)
 
+    def is_stored(self) -> bool:
+        """Tell whether the sink has written all that stands on its topics, but for heartbeats, which never end."""
+        is_ready, state = self.ready("sink")
+        partitions = state.get("partitions", {}).items()
+        return is_ready and not any(each["lag"] for name, each in partitions if "engine/" not in name)
+
 
 async def _read(settings: Settings, topic: Topic, committed: bool) -> list[Found]:
     consumer = AIOKafkaConsumer(

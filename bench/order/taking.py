@@ -75,10 +75,8 @@ class Taking:
 
         def still() -> bool:
             nonlocal seen
-            ready = [self.installation.ready(name) for name in ("territory", "sink")]
-            territory, sink = (each for _, each in ready)
-            lags = [each["lag"] for name, each in sink.get("partitions", {}).items() if "engine/" not in name]
-            done = all(each for each, _ in ready) and not any(lags) and not territory["lag"]
+            is_ready, territory = self.installation.ready("territory")
+            done = is_ready and not territory["lag"] and self.installation.is_stored()
             state = (done, _steps(self.installation.directory / "series.sqlite", self.settings))
             if not done or state != seen[0]:
                 seen = state, time.monotonic()

@@ -9,7 +9,8 @@ from schemas.documents.metric import MetricError
 from schemas.ids import enterprise_of
 from schemas.settings import Settings
 from schemas.windows import EARLIEST_MS, LATEST_MS, Window, WindowError, window
-from services.explain.explaining import EnterpriseExplainer, Explainer, MeterExplainer
+from services.explain.enterprise import EnterpriseExplainer, MeterExplainer
+from services.explain.explaining import Explainer
 from services.explain.facts import Documents, EnterpriseFacts
 from services.explain.territory import TerritoryExplainer
 from services.explain.tree import Node

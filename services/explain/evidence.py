@@ -18,9 +18,10 @@ from schemas.documents.metric import BY_LINE
 from schemas.windows import local_datetime, window
 from services.explain import wording
 from services.explain.asking import Explanation
-from services.explain.explaining import UNEXPLAINED, contribution, is_average, parts_of_average, wholly_covered
+from services.explain.explaining import UNEXPLAINED
 from services.explain.facts import EnterpriseFacts, HourFacts, Line, hours_of
 from services.explain.line_evidence import LINES, LineRows, asked_of, meters_of, outputs_of, own_rows
+from services.explain.meter_hour import contribution, is_average, parts_of_average, wholly_covered
 from services.explain.reading_me import read_me
 from services.replay.errors import AskedWrongError
 from streams.domain.lines import VALUES, Division

@@ -1,15 +1,15 @@
-"""An explanation of an enterprise's or a meter's number: from a window down to hours, meters, spans and readings."""
+"""An explanation of a number: from a window down to its parts, and from an indicator to what it is made of."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 
 from schemas.decimals import MICRO, decimal_text
 from schemas.documents.metric import BY_LINE, LINE_TIMES, carrier_in, is_divided
-from schemas.windows import HOUR_MS, Window, children_of, window
+from schemas.windows import Window, children_of, window
 from services.explain import wording
-from services.explain.dividing import dividing
-from services.explain.facts import Documents, EnterpriseFacts, HourFacts, Line
+from services.explain.facts import Documents
 from services.explain.fired import fired
+from services.explain.meter_hour import TIMES, is_average, parts_of_average, whole_of
 from services.explain.tree import Node, text
 from streams.domain.across import GROWTH, ORDER, year_before
 from streams.domain.comparison import Said
@@ -17,21 +17,15 @@ from streams.domain.flaw import Flaw
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of
 from streams.domain.looking import part_of as children_in
-from streams.domain.online import ONLINE
 from streams.domain.own import AVERAGE
-from streams.domain.products import EQ, Product, part_of, products, source_of
-from streams.domain.registry import IndicatorView, MeterView, Snapshot
-from streams.domain.selling import named
-from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
+from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.spans import ESTIMATED, MEASURED, MISSING
 from streams.domain.tagging import CONTROLLED
 from streams.domain.valuation import variants_of
 
 # So many children that need a word are shown one by one.
 SHOWN = 24
-MICRO_PER_MS = 1000
-_ESTIMATED = ".estimated"
 UNEXPLAINED = "unexplained."
-_TIMES = ("time.expected.", "time.measured.", "time.estimated.")
 
 # A child window, its value, and what is to be said of it.
 Telling = tuple[Window, int | None, str]
@@ -112,7 +106,7 @@ class Explainer:
         carrier = carrier_in(metric)
         sums = [0, 0, 0]
         for other in document.metrics if document is not None else ():
-            for at, lead in enumerate(_TIMES):
+            for at, lead in enumerate(TIMES):
                 if other.startswith(lead) and carrier in (None, other.removeprefix(lead)):
                     sums[at] += self.documents.fold(self.entity, other, name).value or 0
         return sums[0], sums[1], sums[2]
@@ -282,97 +276,6 @@ class Explainer:
         return children_of(document.period)[children_in(document, each)]
 
 
-class EnterpriseExplainer(Explainer):
-    """Explains an enterprise's numbers, down to the readings of the meters of its boundary."""
-
-    def __init__(self, facts: EnterpriseFacts, documents: Documents) -> None:
-        super().__init__(facts.snapshot, f"enterprise/{facts.enterprise}", documents)
-        self._facts = facts
-
-    def _flaws(self, each: Window) -> Sequence[Flaw]:
-        return self._facts.flaws(each, None)
-
-    def _output(self, found: Node, metric: str, each: Window) -> None:
-        report = self._facts.reports.get((metric, each.name))
-        if report is None:
-            super()._output(found, metric, each)
-            return
-        found.children.append(
-            Node(
-                f"reported 填报 by {report.reporter}, received 收到 {wording.instant(report.received)}, "
-                f"revision {report.rev}",
-                report.value,
-                report.unit,
-            )
-        )
-
-    def _divided(self, found: Node, metric: str, each: Window) -> None:
-        document = self.documents.document(self.entity, home_of(each))
-        told = None if document is None else dividing(self._facts, document, metric, each)
-        if told is None:
-            self._children(found, metric, each)
-            return
-        found.notes += told.notes
-        found.children += told.children
-        found.children += [self.node(part, each.name) for part in told.parts]
-        for line in told.meters:
-            mine = self._facts.hour(each.start_ms).meters[line.place]
-            name = f"qty.{line.meter.carrier}"
-            found.children.append(meter_node(mine, line.meter, self._units(name), name, line.sign, each.start_ms))
-
-    def _hour(self, found: Node, metric: str, hour: Window) -> None:
-        if metric.startswith(UNEXPLAINED):
-            found.children += _differences(self._facts, metric, None, self._units(metric), hour)
-            return
-        if metric.startswith(ONLINE):
-            found.notes.append("the time for which data came, of all meters or of their sources 在线时间")
-            return
-        facts = self._facts.hour(hour.start_ms)
-        if metric.startswith(("qty.", "integral.", "time.")):
-            carrier = carrier_of(metric)
-            part = metric.split(".", 2)[2] if metric.startswith("qty.") and metric.count(".") > 1 else None
-            found.notes.append(
-                wording.PARTS.get(part or "", "the sum of inputs less outputs over the boundary 边界输入减输出")
-            )
-            found.children += [
-                meter_node(facts.meters[line.place], line.meter, self._units(metric), metric, line.sign, hour.start_ms)
-                for line in self._facts.lines(carrier, part)
-            ]
-            return
-        release = facts.valuation.id if facts.valuation is not None else None
-        found.notes.append(
-            "no release of coefficients is in force 无生效的系数发布"
-            if release is None
-            else f"release of coefficients 系数发布: {release}; each product is rounded half-even, once 每项修约一次"
-        )
-        for each in products(metric, facts.metrics, self.snapshot.carriers, facts.valuation):
-            found.children.append(self._product(each, facts, hour))
-
-    def _product(self, each: Product, facts: HourFacts, hour: Window) -> Node:
-        unit = self.snapshot.unit_of(each.metric)
-        own = self.snapshot.unit_of(f"qty.{each.carrier}")
-        found = Node(f"{each.carrier}{f' ({each.scope})' if each.scope else ''}", wording.number(each.rounded), unit)
-        quantity = wording.number(each.quantity)
-        if each.value is None or each.exact is None:
-            what = "equivalent value 等价值" if each.metric.startswith(EQ) else "coefficient or factor 系数或因子"
-            found.notes.append(f"{quantity} {own} has no {what} in the release, so the whole has no value 缺少系数")
-        else:
-            origin = source_of(each)
-            found.notes += [
-                f"{quantity} {own} × {wording.worth(each.value)} {unit}/{own} = "
-                f"{wording.fraction(each.exact)} exactly 精确值, rounded 修约 {wording.number(each.rounded)}",
-                f"source 来源: {origin.source}",
-                f"whose 归属: {wording.VARIANTS[origin.variant]}",
-                f"confidence 可信度: {origin.confidence or 'not said 未注明'}",
-            ]
-            if origin.parts is not None:
-                found.notes.append(f"computed from 计算自: {origin.parts}")
-        part = part_of(each.metric)
-        name = f"qty.{each.carrier}" + ("" if part is None else f".{part}")
-        found.children.append(self.node(name, hour.name))
-        return found
-
-
 def _runs(telling: Sequence[Telling]) -> list[list[Telling]]:
     """Return windows as they are, but those that follow each other without a value, for one reason, together."""
     found: list[list[Telling]] = []
@@ -382,185 +285,4 @@ def _runs(telling: Sequence[Telling]) -> list[list[Telling]]:
             found[-1].append(each)
         else:
             found.append([each])
-    return found
-
-
-class MeterExplainer(Explainer):
-    """Explains a meter's numbers, down to its readings."""
-
-    def __init__(self, facts: EnterpriseFacts, meter: MeterView, documents: Documents) -> None:
-        super().__init__(facts.snapshot, meter.entity, documents)
-        self._facts = facts
-        self._meter = meter
-
-    def _flaws(self, each: Window) -> Sequence[Flaw]:
-        return self._facts.flaws(each, self._meter.id)
-
-    def _hour(self, found: Node, metric: str, hour: Window) -> None:
-        if metric.startswith(UNEXPLAINED):
-            found.children += _differences(self._facts, metric, self._meter, self._units(metric), hour)
-            return
-        mine = self._facts.hour(hour.start_ms).meters[self._meter.index]
-        below = meter_node(mine, self._meter, self._units(metric), metric, 1, hour.start_ms)
-        found.notes += below.notes
-        found.children += below.children
-
-
-def is_average(metric: str) -> bool:
-    """Tell whether a metric is an average of a gauge."""
-    return metric.startswith(("avg.", "rate."))
-
-
-def parts_of_average(meter: MeterView) -> list[str]:
-    """Return the metrics that the average of a gauge is made from: integral, its estimated part, measured time."""
-    whole = f"{'qty' if meter.is_rate else 'integral'}.{meter.carrier}"
-    return [whole, whole + _ESTIMATED, f"time.measured.{meter.carrier}"]
-
-
-def _differences(
-    facts: EnterpriseFacts, metric: str, meter: MeterView | None, units: tuple[str, str], hour: Window
-) -> list[Node]:
-    """Return each meter with sub-meters, less these: the difference is known where all of them are wholly covered."""
-    found: list[Node] = []
-    for lines in facts.nodes(carrier_of(metric), meter):
-        known = wholly_covered(facts, lines, hour)
-        node = text(
-            f"{lines[0].meter.id} less its sub-meters 总表减分表"
-            + ("" if known else ": not all of it is covered, so it does not count 覆盖不全，不计")
-        )
-        node.children = [
-            meter_node(
-                facts.hour(hour.start_ms).meters[line.place], line.meter, units, metric, line.sign, hour.start_ms
-            )
-            for line in lines
-        ]
-        found.append(node)
-    return found
-
-
-def wholly_covered(facts: EnterpriseFacts, lines: Sequence[Line], hour: Window) -> bool:
-    """Tell whether all of an hour is measured or estimated of a meter and of its sub-meters that are in service."""
-    hours = [facts.hour(hour.start_ms).meters[line.place] for line in lines]
-    return hours[0].expected_ms > 0 and all(each.measured_ms + each.estimated_ms >= each.expected_ms for each in hours)
-
-
-def carrier_of(metric: str) -> str:
-    """Return the carrier of a `qty.*`, `integral.*` or `time.*`."""
-    for lead in _TIMES:
-        metric = metric.removeprefix(lead)
-    return carrier_in(metric) or metric
-
-
-def whole_of(metric: str) -> str:
-    """Return the amount that a part of it, or a time, is about."""
-    return f"{'integral' if metric.startswith('integral.') else 'qty'}.{carrier_of(metric)}"
-
-
-def contribution(mine: MeterHour, metric: str) -> int:
-    """Return what a meter's hour adds to a `qty.*` or `time.*`, without its sign [1e-6]."""
-    if metric.startswith("time."):
-        of = {"expected": mine.expected_ms, "measured": mine.measured_ms, "estimated": mine.estimated_ms}
-        return of[metric.split(".")[1]] * MICRO_PER_MS
-    if metric.endswith(_ESTIMATED):
-        return mine.estimated
-    if metric.endswith(".integrated"):
-        return mine.amount if mine.is_rate else 0
-    return mine.amount
-
-
-def meter_node(
-    mine: MeterHour, meter: MeterView, units: tuple[str, str], metric: str, sign: int, start_ms: int
-) -> Node:
-    """Return what a meter gives to an hour, with its spans: those wholly inside and measured in one line.
-
-    `units` are the metric's and the carrier's.
-    """
-    unit = units[1]
-    signed = contribution(mine, metric) * (1 if metric.startswith("time.") else sign)
-    known = mine.measured_ms + mine.estimated_ms
-    found = Node(
-        f"{'+' if sign > 0 else '-'} meter 计量点 {named(meter)} ({wording.role(meter)}, {meter.type})",
-        decimal_text(signed) if known or metric.startswith("time.") else None,
-        units[0],
-    )
-    missing = max(mine.expected_ms - known, 0)
-    times = ((MEASURED, mine.measured_ms), (ESTIMATED, mine.estimated_ms), (MISSING, missing))
-    found.notes.append(
-        ", ".join(f"{wording.KINDS[kind]} {ms / 1000:g} s" for kind, ms in times if ms) or "not in service"
-    )
-    plain = [each for each in mine.spans if each.kind == MEASURED and not each.is_cut]
-    if len(plain) > 2:
-        found.children.append(_joined(plain, meter, unit))
-    for each in mine.spans:
-        if len(plain) <= 2 or each not in plain:
-            found.children.append(_span(each, meter, unit))
-    if mine.rest:
-        found.children.append(
-            Node(
-                "rounding of the hour's sum 整点修约"
-                if meter.type == "gauge"
-                else "what the rules of registers count besides 表码规则另计",
-                decimal_text(mine.rest),
-                unit,
-            )
-        )
-    if not mine.spans:
-        found.children.append(text("no reading reaches into this hour 无读数"))
-    for each in mine.readings:
-        if not each.counts and start_ms <= each.t_ms <= start_ms + HOUR_MS:
-            what = wording.said(each, meter.scale) + (f" {each.quality}" if each.quality else "")
-            found.children.append(text(f"set aside 不计: {wording.instant(each.t_ms)} {what}, revision {each.rev}"))
-    return found
-
-
-def _joined(spans: list[Span], meter: MeterView, unit: str) -> Node:
-    first, last = spans[0], spans[-1]
-    found = Node(
-        f"{len(spans)} spans measured 实测 {wording.instant(first.from_ms)} .. {wording.instant(last.to_ms)}",
-        decimal_text(sum(each.part or 0 for each in spans)),
-        unit,
-    )
-    if first.first is not None and last.last is not None:
-        ends = f"{wording.said(first.first, meter.scale)} -> {wording.said(last.last, meter.scale)} {meter.unit}"
-        found.notes.append(f"readings at the edges 边界读数: {ends}")
-    return found
-
-
-def _span(each: Span, meter: MeterView, unit: str) -> Node:
-    worth = f"{decimal_text(each.micro_per_count * 10**meter.scale)} {unit}/{meter.unit}"
-    found = Node(
-        f"{wording.instant(each.from_ms)} .. {wording.instant(each.to_ms)} {wording.KINDS[each.kind]}",
-        wording.number(each.part),
-        unit,
-    )
-    if each.reason:
-        found.notes.append(f"why 原因: {wording.reason(each.reason)}")
-    if each.days:
-        found.notes.append(f"like days 相似日: {', '.join(map(wording.day, each.days))}")
-    if each.last is None:
-        if each.amount is not None:
-            found.notes.append(f"put in 插补: {decimal_text(each.amount)} {unit}")
-        return found
-    last = wording.said(each.last, meter.scale)
-    values = last if each.first is None else f"{last} - {wording.said(each.first, meter.scale)}"
-    if each.amount is None:
-        found.notes.append(f"readings 读数: {values} {meter.unit}; the span gives nothing 不计")
-        return found
-    if meter.type == "gauge":
-        by = f"× {(each.to_ms - each.from_ms) / 1000:g} s" + (" / 3600" if meter.is_rate else "")
-        worth = decimal_text(each.micro_per_count * 10**meter.scale)
-        found.notes.append(f"{values} {meter.unit} × {worth} {by} = {decimal_text(each.amount)} {unit}")
-    else:
-        found.notes.append(f"({values}) {meter.unit} × {worth} = {decimal_text(each.amount)} {unit}")
-    if each.is_cut:
-        whole = (each.to_ms - each.from_ms) / 1000
-        by = "W(t)/W(T), W: weight of the like days" if each.days else "t/T"
-        found.notes.append(
-            f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}, "
-            f"{(each.high_ms - each.low_ms) / 1000:g} s of {whole:g} s, shared by F(t) = floor(E·{by})"
-            if meter.type != "gauge"
-            else f"in this hour 本小时内: {wording.instant(each.low_ms)} .. {wording.instant(each.high_ms)}"
-        )
-    if each.last.rev or (each.first is not None and each.first.rev):
-        found.notes.append("a corrected reading 更正的读数")
     return found

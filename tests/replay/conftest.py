@@ -161,4 +161,6 @@ def running(kafka: LocalKafka | ForeignKafka, tmp_path_factory: pytest.TempPathF
             send_to(settings, partition, [tick(at) for at in ("2026-03-31T12:00", "2026-04-01T00:00", TICK)])
         installation.wait_done()
         until(lambda: f"{COUNTY}|2026-04" in totals(settings), what="the county's month")
+        # A test alters a point in the store: nothing may come after it.
+        until(installation.is_stored, what="all of it stored")
         yield Running(settings, installation, folder)

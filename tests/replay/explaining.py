@@ -6,7 +6,8 @@ from typing import cast
 from schemas.documents import Document
 from schemas.messages import CalendarDocument
 from services.explain.asking import Explanation, Question
-from services.explain.explaining import EnterpriseExplainer, Explainer, MeterExplainer
+from services.explain.enterprise import EnterpriseExplainer, MeterExplainer
+from services.explain.explaining import Explainer
 from services.explain.facts import Documents, EnterpriseFacts
 from services.replay.held import Held
 from streams.domain.registry import Snapshot

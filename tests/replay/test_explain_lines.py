@@ -11,8 +11,8 @@ import pytest
 
 from schemas.messages import CalendarDocument
 from services.explain.asking import Explanation, Question
+from services.explain.enterprise import EnterpriseExplainer
 from services.explain.evidence import write_evidence
-from services.explain.explaining import EnterpriseExplainer
 from services.explain.facts import Documents, EnterpriseFacts
 from services.replay.held import Held
 from streams.domain.registry import Snapshot

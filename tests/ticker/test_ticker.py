@@ -130,7 +130,7 @@ def test_a_ticker_outlives_a_killed_kafka(tmp_path: Path) -> None:
                         return
 
     with LocalKafka.start(tmp_path) as own:
-        settings = Settings(kafka=own.bootstrap, topic_prefix="k.", tick_s=0.2, ack_timeout_s=1)
+        settings = Settings(kafka=own.bootstrap, topic_prefix="k.", tick_s=0.2, ack_timeout_s=5)
         apply_topics(settings)
         asyncio.run(story(own, settings))
 
