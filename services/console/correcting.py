@@ -88,17 +88,13 @@ async def decide(request: Request, id: str) -> Response:
 async def _waiting(request: Request, reader: Reader, fault: str | None, done: str | None = None) -> Response:
     if not may_correct(reader):
         raise forbidden("this token looks and does not correct")
-    answer = await _asked(request, "GET", "/v1/corrections?state=waiting&limit=100")
-    items: list[dict[str, Any]] = answer.get("items", [])
-    for item in items:
-        one = await _asked(request, "GET", f"/v1/corrections/{item['id']}")
-        item["rows"] = one.get("rows", [])[:ROWS_SHOWN]
+    answer = await _asked(request, "GET", f"/v1/corrections?state=waiting&limit=100&rows={ROWS_SHOWN}")
     return html(
         request,
         "corrections.html",
         422 if fault else 200,
         here="/board/corrections",
-        items=items,
+        items=answer.get("items", []),
         fault=fault or answer.get("detail"),
         done=done,
         who=str(reader.principal),

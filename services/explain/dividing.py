@@ -11,7 +11,18 @@ from schemas.windows import Window
 from services.explain import wording
 from services.explain.facts import EnterpriseFacts, Line
 from services.explain.tree import Node
-from streams.domain.lines import COMMON, LINE, OWN, PRODUCT, UNALLOCATED, Division, coefficient, divided_by
+from streams.domain.lines import (
+    COMMON,
+    LINE,
+    OWN,
+    PRODUCT,
+    UNALLOCATED,
+    Division,
+    coefficient,
+    divided_by,
+    parts_of_metric,
+    product_weights,
+)
 from streams.domain.looking import look_up, part_of
 
 _UNIT = "kgce"
@@ -36,7 +47,7 @@ def dividing(facts: EnterpriseFacts, document: CalendarDocument, metric: str, ea
     if metric.startswith("lines."):
         note = "meter-seconds of the boundary's energy meters and all lines' meters 边界与各产品线计量点时间之和"
         return Told([note]) if each.kind == "hour" else None
-    value, kind, id_ = metric[:9], *(metric[10:].split(".") + [""])[:2]
+    value, kind, id_ = parts_of_metric(metric)
     divisions = facts.divided.over(each.start_ms, each.end_ms)
     if not divisions:
         return Told(["no allocation is in force 无生效的分摊办法"])
@@ -113,10 +124,11 @@ class _Telling:
             if worth is None:
                 node.notes.append("it has no coefficient, so the line has no value 缺少系数")
             else:
-                exact = Fraction(quantity * worth[0], worth[1] * MICRO)
-                node.value = decimal_text(divide_half_even(quantity * worth[0], worth[1]))
+                of_one = Fraction(worth.numerator, worth.denominator)
+                exact = quantity * of_one / MICRO
+                node.value = decimal_text(divide_half_even(quantity * worth.numerator, worth.denominator))
                 node.notes.append(
-                    f"{decimal_text(quantity)} × {wording.fraction(Fraction(*worth))} = {wording.fraction(exact)} "
+                    f"{decimal_text(quantity)} × {wording.fraction(of_one)} = {wording.fraction(exact)} "
                     "exactly 精确值, rounded half-even 修约"
                 )
             found.children.append(node)
@@ -161,15 +173,12 @@ class _Telling:
                 continue
             found.parts.append(f"{self._value}.{LINE}.{line.id}")
             amount = self._of(found.parts[-1])
-            weights: list[int] = [each.share or 0 for each in line.products]
+            weights = product_weights(line, outputs)
             if line.by_output:
                 mine = {each.id: outputs[each.id] for each in line.products}
                 found.parts += [f"output.{product}" for product in mine]
-                if None in mine.values() or not any(mine.values()):
-                    found.notes += _unknown(mine)
-                    continue
-                weights = [(mine[each.id] or 0) * each.weight for each in line.products]
-            if amount is not None:
+                found.notes += _unknown(mine)
+            if amount is not None and weights is not None and any(weights):
                 found.children.append(_share(amount, weights, place))
         return found
 

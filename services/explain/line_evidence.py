@@ -9,7 +9,18 @@ from schemas.messages import CalendarDocument
 from schemas.windows import Window, children_of
 from services.explain import wording
 from services.explain.facts import Documents, EnterpriseFacts, HourFacts, Line
-from streams.domain.lines import COMMON, LINE, OWN, PRODUCT, VALUES, Division
+from streams.domain.lines import (
+    COMMON,
+    LINE,
+    OWN,
+    PRODUCT,
+    VALUES,
+    Division,
+    coefficient,
+    divided_by,
+    parts_of_metric,
+    product_weights,
+)
 from streams.domain.looking import home_of, part_of
 from streams.domain.products import Product, source_of
 
@@ -29,11 +40,11 @@ def asked_of(metric: str, divisions: Sequence[Division]) -> Asked | None:
     if not metric.startswith(BY_LINE) or not metric.startswith(VALUES):
         return None
     every = [line for division in divisions for line in division.view.lines]
-    kind, _, id_ = metric[10:].partition(".")
+    value, kind, id_ = parts_of_metric(metric)
     if kind == PRODUCT:
         makers = sorted({line.id for line in every if id_ in {each.id for each in line.products}})
-        return Asked(metric[:9], tuple(makers), (id_,))
-    return Asked(metric[:9], (id_,) if kind == LINE else tuple(sorted({line.id for line in every})), ())
+        return Asked(value, tuple(makers), (id_,))
+    return Asked(value, (id_,) if kind == LINE else tuple(sorted({line.id for line in every})), ())
 
 
 def outputs_of(divisions: Sequence[Division]) -> list[str]:
@@ -67,8 +78,7 @@ def own_products(division: Division, hour: HourFacts, value: str) -> Iterator[Pr
             pairs = zip(places.tolist(), signs.tolist(), strict=True)
             quantity = sum(hour.meters[place].amount * sign for place, sign in pairs)
             row = None if hour.valuation is None else hour.valuation.coefficients.get(carrier)
-            worth = None if row is None else row.eq if value == VALUES[1] else row.cv
-            yield Product(f"{value}.{OWN}.{line}", carrier, quantity, None, worth, row)
+            yield Product(f"{value}.{OWN}.{line}", carrier, quantity, None, coefficient(value, row), row)
 
 
 def own_rows(hour: str, division: Division, computed: HourFacts, value: str) -> Iterator[Sequence[str]]:
@@ -128,10 +138,7 @@ class LineRows:
                 yield self._row(f"{value}.{LINE}.{line}", line, own or 0, shared or 0, weights, at, each)
             return
         for line in lines:
-            weights = [
-                (outputs.get(made.id) or 0) * made.weight if line.by_output else made.share or 0
-                for made in line.products
-            ]
+            weights = product_weights(line, outputs) or []
             for at, made in enumerate(line.products):
                 if made.id == id_:
                     shared = self._value(f"{value}.{LINE}.{line.id}", each)
@@ -143,7 +150,7 @@ class LineRows:
     ) -> Sequence[str]:
         low, whole = sum(weights[:at]), sum(weights)
         high = low + weights[at]
-        energy = own + shared * high // whole - shared * low // whole
+        energy = own + divided_by(shared, weights)[at]
         return (
             each.name, metric, line, decimal_text(own), decimal_text(shared), str(low), str(high), str(whole),
             decimal_text(energy),

@@ -1,5 +1,7 @@
 """Deciding is what a second person does with a correction that waits: look at it, confirm it, or reject it."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -37,6 +39,7 @@ async def corrections(
         Literal["waiting", "confirmed", "rejected", "published"] | None,
         Query(description="Only those that are so now."),
     ] = None,
+    rows: Annotated[int, Query(ge=0, le=READINGS_SHOWN, description="So many readings of each come along.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(description="`next` of the answer before, to go on from there.")] = None,
 ) -> dict[str, Any]:
@@ -48,7 +51,7 @@ async def corrections(
         start = next((at + 1 for at, each in enumerate(found) if each.sent.id == cursor), len(found))
     shown = found[start : start + limit]
     return {
-        "items": [summary(each) for each in shown],
+        "items": [{**summary(each), **({"rows": first_rows(each, rows)} if rows else {})} for each in shown],
         "next": shown[-1].sent.id if start + limit < len(found) else None,
     }
 
@@ -58,8 +61,7 @@ async def correction(request: Request, id: str) -> dict[str, Any]:
     """Return a correction; its readings stand there until it is decided, the first thousand of them."""
     door, holding = _parts(request)
     found = await holding.one(await door.principal(request), id)
-    rows = [row for each in found.sent.batches or () for row in _rows(each)]
-    return {**summary(found), "rows": rows[:READINGS_SHOWN]}
+    return {**summary(found), "rows": first_rows(found, READINGS_SHOWN)}
 
 
 @router.post("/v1/corrections/{id}", summary="Confirm or reject a correction")
@@ -97,14 +99,17 @@ def summary(held: Held) -> dict[str, Any]:
     }
 
 
-def _rows(batch: Batch) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def first_rows(held: Held, count: int) -> list[dict[str, Any]]:
+    """Return the first readings of a held correction as people see them; none once it is decided."""
+    return list(islice((row for each in held.sent.batches or () for row in _rows(each)), count))
+
+
+def _rows(batch: Batch) -> Iterator[dict[str, Any]]:
     for place, (i, t, v) in enumerate(zip(batch.i, batch.t, batch.v, strict=True)):
         what: dict[str, Any] = {"void": True} if v is None else {"value": decimal_text(v, batch.scale[i])}
         rev = 0 if batch.rev is None else batch.rev[place]
         quality = QUALITIES[0 if batch.q is None else batch.q[place]]
-        found.append({"meter": batch.meters[i], "ts": _instant(t), **what, "rev": rev, "quality": quality})
-    return found
+        yield {"meter": batch.meters[i], "ts": _instant(t), **what, "rev": rev, "quality": quality}
 
 
 def _instant(at_ms: int) -> str:

@@ -17,7 +17,7 @@ from schemas.messages import CalendarDocument
 from schemas.windows import Window, children_of
 from streams.domain.account import MICRO_PER_MS, Metrics
 from streams.domain.calendar import total
-from streams.domain.energy_views import CoefficientView
+from streams.domain.energy_views import CoefficientView, Exact
 from streams.domain.hour import Ints
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
@@ -75,7 +75,7 @@ class Division:
             if worth_of_unit is None:
                 return None
             quantity = int((measured.amount[places] * signs).sum())
-            found += divide_half_even(quantity * worth_of_unit[0], worth_of_unit[1])
+            found += divide_half_even(quantity * worth_of_unit.numerator, worth_of_unit.denominator)
         return found
 
     def hour(self, measured: Quantities, metrics: Metrics, expected_ms: Ints, worth: Valuation | None) -> Metrics:
@@ -135,7 +135,7 @@ class Division:
         found: Metrics = {}
         for line in self.view.lines:
             energy = lines.get(line.id)
-            weights = _weights(line, outputs) if line.by_output else [each.share or 0 for each in line.products]
+            weights = product_weights(line, outputs)
             parts: Sequence[int | None] = [None] * len(line.products)
             if energy is not None and weights is not None and any(weights):
                 parts = divided_by(energy, weights)
@@ -245,10 +245,21 @@ def divided_by(amount: int, weights: Sequence[int]) -> list[int]:
     return found
 
 
-def coefficient(value: str, row: CoefficientView | None) -> tuple[int, int] | None:
-    """Return what a unit of a carrier is worth by `energy.cv` or `energy.eq` [kgce], as a fraction; None: not known."""
-    exact = None if row is None else row.eq if value == VALUES[1] else row.cv
-    return None if exact is None else (exact.numerator, exact.denominator)
+def coefficient(value: str, row: CoefficientView | None) -> Exact | None:
+    """Return what a unit of a carrier is worth by `energy.cv` or `energy.eq` [kgce]; None where that is not known."""
+    return None if row is None else row.eq if value == VALUES[1] else row.cv
+
+
+def parts_of_metric(metric: str) -> tuple[str, str, str]:
+    """Return the value (one of VALUES), the kind and the id in `VALUE.KIND.ID`; the id is empty where there is none."""
+    value = next(each for each in VALUES if metric.startswith(f"{each}."))
+    kind, _, id_ = metric.removeprefix(f"{value}.").partition(".")
+    return value, kind, id_
+
+
+def product_weights(line: LineView, outputs: Mapping[str, int | None]) -> list[int] | None:
+    """Return by what a line's energy is divided between its products; None where an output of them is not known."""
+    return _weights(line, outputs) if line.by_output else [each.share or 0 for each in line.products]
 
 
 def _weights(line: LineView, outputs: Mapping[str, int | None]) -> list[int] | None:

@@ -160,7 +160,7 @@ def _register(
 
 def _shaped(table: MeterTable, place: int, each: Span, likes: LikeDays) -> Span:
     """Return a span of a register, shared by like days where it has their shape."""
-    is_gap = each.is_cut and 2 * (each.to_ms - each.from_ms) > 3 * int(table.step_ms[place])
+    is_gap = each.is_cut and _is_long(table, place, each.from_ms, each.to_ms)
     shape = likes.shape(place, each.from_ms, each.to_ms) if is_gap and each.amount is not None else None
     if shape is None or each.amount is None:
         return each
@@ -230,6 +230,11 @@ def _span(
     amount = (last.value or 0) * factor if amount is None else amount
     part = share_one(amount, to_ms - from_ms, low - from_ms, high - from_ms)
     marked = last.quality in _GUESSED or (first is not None and first.quality in _GUESSED)
-    is_gap = (low, high) != (from_ms, to_ms) and 2 * (to_ms - from_ms) > 3 * int(table.step_ms[place])
+    is_gap = (low, high) != (from_ms, to_ms) and _is_long(table, place, from_ms, to_ms)
     kind, why = (ESTIMATED, MARKED if marked else GAP) if marked or is_gap else (MEASURED, "")
     return Span(from_ms, to_ms, first, last, factor, amount, low, high, part, kind, why)
+
+
+def _is_long(table: MeterTable, place: int, from_ms: int, to_ms: int) -> bool:
+    """Tell whether a span is longer than 1.5 steps of its meter."""
+    return 2 * (to_ms - from_ms) > 3 * int(table.step_ms[place])

@@ -53,6 +53,9 @@ def test_a_correction_waits_for_another_person_and_is_published_in_both_names(
     assert (shown["id"], shown["by"], shown["reason"], shown["readings"]) == (id_, "Li Lei", "抄错", 2)
     with held.client(OPERATOR) as operator:
         rows = operator.get(f"/v1/corrections/{id_}").json()["rows"]
+        assert [each["rows"] for each in operator.get("/v1/corrections", params={"rows": 1}).json()["items"]] == [
+            rows[:1]
+        ]
     assert [(each["meter"], each.get("value"), each.get("void"), each["rev"]) for each in rows] == [
         ("e01", "5", None, 1), ("e01", None, True, 0),
     ]  # fmt: skip
