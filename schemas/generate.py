@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from schemas import messages
+from schemas import escalation, handling, messages
 from schemas.documents import KINDS
 from schemas.scenarios import Scenario
 
@@ -30,9 +30,17 @@ MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "revisions": messages.Revision,
     "findings": messages.Finding,
     "alarm.conditions": messages.Condition,
+    "alarm.handling": handling.Handling,
+    "alarm.handling-silence": handling.Silence,
     "alarm.events": messages.AlarmEvent,
     "delivery": messages.Delivery,
     "delivery-read": messages.DeliveryRead,
+    "delivery-digest": messages.DigestDelivery,
+    "delivery-robot": messages.RobotUse,
+    "delivery-held": messages.WaitingEvent,
+    "delivery-cause": messages.OpenCause,
+    "delivery-escalation": escalation.Escalating,
+    "delivery.log": messages.DeliveryNote,
     "engine": messages.Heartbeat,
     "rejected": messages.Rejected,
 }

@@ -13,6 +13,8 @@ METER_ID_PATTERN = re.compile(rf"({ID_TEXT})\.({ID_TEXT})")
 
 TERRITORY_KINDS = ("park", "county", "city", "province", "industry", "list")
 ENTITY_KINDS = ("meter", "enterprise", *TERRITORY_KINDS)
+# Has no numbers, only alarms: `source/ENTERPRISE.SOURCE`, where SOURCE is the id of the source's document.
+SOURCE = "source"
 
 
 class IdError(ValueError):
@@ -47,9 +49,9 @@ def split_meter_id(text: str) -> tuple[str, str]:
 def parse_entity(text: str) -> Entity:
     """Return the entity that `kind/id` names; raise IdError when the kind is not known or the id is none."""
     kind, slash, id_ = text.partition("/")
-    if not slash or kind not in ENTITY_KINDS:
+    if not slash or kind not in (*ENTITY_KINDS, SOURCE):
         raise IdError(f"{text!r} is no entity: it reads KIND/ID with KIND one of {', '.join(ENTITY_KINDS)}")
-    if kind == "meter":
+    if kind in ("meter", SOURCE):
         split_meter_id(id_)
     else:
         check_id(id_)
@@ -57,11 +59,11 @@ def parse_entity(text: str) -> Entity:
 
 
 def enterprise_of(entity: str) -> str | None:
-    """Return the enterprise id of an enterprise or of a meter, None for any other entity."""
+    """Return the enterprise id of an enterprise, or of a meter or source of one, None for any other entity."""
     kind, _, id_ = entity.partition("/")
     if kind == "enterprise":
         return id_
-    if kind == "meter":
+    if kind in ("meter", SOURCE):
         return id_.partition(".")[0]
     return None
 

@@ -38,7 +38,10 @@ BUCKETS: dict[str, tuple[str, ...]] = {
 }
 BUCKET_OF = {measurement: bucket for bucket, measurements in BUCKETS.items() for measurement in measurements}
 
-ALARM_STATE = {"ok": 0.0, "pending": 1.0, "firing": 2.0, "established": 3.0, "withdrawn": 4.0}
+ALARM_STATE = {
+    "ok": 0.0, "pending": 1.0, "firing": 2.0, "established": 3.0, "withdrawn": 4.0,
+    "recovering": 5.0, "no_data": 6.0, "error": 7.0,
+}  # fmt: skip
 
 
 class Point(NamedTuple):

@@ -71,6 +71,18 @@ class Settings(BaseSettings):
     notify_backlog_s: float = Field(
         default=3600.0, ge=0, description="At its very first start the notifier says nothing of what was known before."
     )
+    notify_fallback_s: float = Field(
+        default=60.0, ge=0, description="A delivery that fails for this long goes to the recipient's next channel."
+    )
+    notify_private: str = Field(
+        default="",
+        description="Private hosts, addresses and networks that webhooks and SMS gateways may lead to, by commas.",
+    )
+    dingtalk_api: str = Field(default="https://oapi.dingtalk.com", description="Address of DingTalk's robots.")
+    wecom_api: str = Field(default="https://qyapi.weixin.qq.com", description="Address of WeCom's robots.")
+    feishu_api: str = Field(
+        default="https://open.feishu.cn", description="Address of Feishu's robots; Lark: https://open.larksuite.com."
+    )
     clock: str = Field(
         default="real",
         description="`real`; for demo and tests START@RATE@WALL_START (RFC 3339 instants), or `held:FILE` (epoch ms).",
@@ -88,7 +100,13 @@ class Settings(BaseSettings):
     instance: str = Field(default="", description="Name of this process in heartbeats; empty: its role.")
     step_s: float = Field(default=0.1, gt=0, description="A step gathers what arrives for this long, in seconds.")
     step_messages: int = Field(
-        default=4000, ge=1, description="A step takes at most so many messages of all partitions."
+        default=10_000, ge=1, description="A step takes at most so many messages of all partitions."
+    )
+    step_mib: float = Field(default=64.0, gt=0, description="A step takes no more messages once they hold so many MiB.")
+    round_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Territories are added up at most once in so long, in seconds, without a backlog.",
     )
     session_timeout_s: float = Field(
         default=6.0, gt=0, description="A worker that is silent for so long loses its partitions."

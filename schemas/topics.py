@@ -43,8 +43,10 @@ TOTALS = Topic("totals", True, "compact")
 REVISIONS = Topic("revisions", True, "delete")
 FINDINGS = Topic("findings", True, "compact")
 ALARM_CONDITIONS = Topic("alarm.conditions", True, "compact")
+ALARM_HANDLING = Topic("alarm.handling", False, "compact")
 ALARM_EVENTS = Topic("alarm.events", True, "delete")
 DELIVERY = Topic("delivery", False, "compact")
+DELIVERY_LOG = Topic("delivery.log", False, "delete")
 ENGINE = Topic("engine", False, "compact")
 REJECTED = Topic("rejected", True, "delete", REJECTED_DAYS * DAY_MS)
 
@@ -59,8 +61,10 @@ TOPICS = (
     REVISIONS,
     FINDINGS,
     ALARM_CONDITIONS,
+    ALARM_HANDLING,
     ALARM_EVENTS,
     DELIVERY,
+    DELIVERY_LOG,
     ENGINE,
     REJECTED,
 )

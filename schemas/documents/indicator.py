@@ -1,9 +1,8 @@
-"""An indicator (指标) is a named formula over metrics; limits and rules say which of its values are too much."""
+"""An indicator (指标) is a named formula over metrics; a limit (限额) says which of its values are too much."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,14 +11,12 @@ from schemas.documents.fields import DecimalText, EntityText, Id, Text, fault
 from schemas.documents.metric import MetricText
 from schemas.documents.reported import ShownUnit
 from schemas.ids import IdError, check_id, split_meter_id
-from schemas.windows import WINDOW_KINDS, WindowKind
 
-EntityKind = Literal["meter", "enterprise", "park", "county", "city", "province", "industry", "list"]
+# A source has no metrics: it can only be silent, and its alarms be routed.
+EntityKind = Literal["meter", "source", "enterprise", "park", "county", "city", "province", "industry", "list"]
 Severity = Literal["info", "warning", "critical"]
 # From the mildest to the gravest.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-Direction = Literal["gt", "ge", "lt", "le"]
-
 
 IndicatorType = Literal["total", "intensity", "share", "average", "cumulative", "growth"]
 _QUOTIENT = ("numerator", "denominator")
@@ -86,15 +83,21 @@ def check_ids(kind: str, ids: Iterable[str] | None) -> None:
 
 
 class Select(Strict):
-    """Which entities are meant: those of a kind, of some ids, and within an entity."""
+    """Which entities are meant: those of a kind, of some ids, within an entity (a park, an industry, a list, ...).
+
+    `tag` is that of meters.
+    """
 
     kind: EntityKind
     id: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     in_: EntityText | None = Field(alias="in", default=None)
+    tag: Text | None = None
 
     @model_validator(mode="after")
     def _ids_fit_the_kind(self) -> Self:
         check_ids(self.kind, self.id)
+        if self.tag is not None and self.kind != "meter":
+            raise fault("bad_select", f"only meters have a tag: write kind: meter, not {self.kind}")
         return self
 
 
@@ -132,6 +135,8 @@ class LimitSpec(Strict):
     def _has_tiers_and_a_source(self) -> Self:
         if self.reference is None and (self.tiers is None or self.source is None):
             raise fault("missing", "write tiers and source, or the reference row to take them from")
+        if self.select is not None and self.select.kind == "source":
+            raise fault("bad_kind", "a source has no indicators: a limit is of meters, enterprises or territories")
         return self
 
 
@@ -140,78 +145,3 @@ class Limit(Envelope):
 
     kind: Literal["limit"]
     spec: LimitSpec
-
-
-class Bound(NamedTuple):
-    """A direction and the value it starts from."""
-
-    direction: Direction
-    value: Decimal
-
-
-class Threshold(Strict):
-    """One comparison, in the unit of what it watches: above (gt), from (ge), below (lt) or up to (le) a value."""
-
-    gt: DecimalText | None = None
-    ge: DecimalText | None = None
-    lt: DecimalText | None = None
-    le: DecimalText | None = None
-
-    @model_validator(mode="after")
-    def _is_one_comparison(self) -> Self:
-        if sum(value is not None for value in (self.gt, self.ge, self.lt, self.le)) != 1:
-            raise fault("bad_threshold", "write exactly one of gt, ge, lt, le")
-        return self
-
-    @property
-    def bound(self) -> Bound:
-        """The comparison as a pair."""
-        directions: tuple[Direction, ...] = ("gt", "ge", "lt", "le")
-        for direction in directions:
-            value: Decimal | None = getattr(self, direction)
-            if value is not None:
-                return Bound(direction, value)
-        raise AssertionError("a threshold is one comparison")
-
-
-def _overlap(one: Bound, other: Bound) -> bool:
-    upward, downward = (one, other) if one.direction in ("gt", "ge") else (other, one)
-    if upward.direction not in ("gt", "ge") or downward.direction not in ("lt", "le"):
-        return True
-    both_include_the_edge = upward.direction == "ge" and downward.direction == "le"
-    return downward.value > upward.value or (downward.value == upward.value and both_include_the_edge)
-
-
-class RuleSpec(Strict):
-    """When an alarm is raised and when it is cleared again.
-
-    `window` is the calendar window whose value is watched; `period` is what an alarm is about: an accounting period,
-    or an episode from the window that raised it to the one that cleared it. Without `clear` an alarm clears as soon as
-    `raise` does not hold.
-    """
-
-    metric: MetricText | None = None
-    indicator: Id | None = None
-    window: WindowKind
-    period: Literal["hour", "day", "month", "quarter", "year", "episode"]
-    select: Select
-    raise_: Threshold = Field(alias="raise")
-    clear: Threshold | None = None
-    severity: Severity
-
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if (self.metric is None) == (self.indicator is None):
-            raise fault("missing", "a rule watches either a metric or an indicator: write one of them")
-        if self.period != "episode" and WINDOW_KINDS.index(self.period) < WINDOW_KINDS.index(self.window):
-            raise fault("bad_period", f"period {self.period} is shorter than the window {self.window} it is about")
-        if self.clear is not None and _overlap(self.raise_.bound, self.clear.bound):
-            raise fault("overlap", "clear holds where raise holds: an alarm would be raised and cleared at once")
-        return self
-
-
-class Rule(Envelope):
-    """A threshold on a metric or on an indicator that raises alarms (规则)."""
-
-    kind: Literal["rule"]
-    spec: RuleSpec

@@ -1,54 +1,19 @@
 """A notification (通知) is an alarm told to somebody: recipients have channels, routes say what goes to whom."""
 
-import re
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from schemas.documents.channel import ChannelName, Channels
 from schemas.documents.envelope import Envelope, Strict
 from schemas.documents.fields import EntityText, Id, fault
+from schemas.documents.grouping import Grouping
 from schemas.documents.indicator import EntityKind, Severity, check_ids
-from schemas.ids import ID_TEXT
+from schemas.documents.quiet import QuietHours, TimeOfDay
 
 Language = Literal["zh", "en"]
-AlarmCondition = Literal["pending", "firing", "established", "ok", "withdrawn"]
-
-SECRET_PREFIX = "secret:"
-MAX_URL_LENGTH = 2000
-# A local part and a domain of at least one letter or digit each; no blank, no bracket, no sign that heads a header.
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-_PRINTABLE = re.compile(r"[!-~]+")
-
-
-def _secret(text: str) -> str:
-    if re.fullmatch(SECRET_PREFIX + ID_TEXT, text) is None:
-        # What was written here may be the secret itself, so it is not repeated.
-        message = "a document holds no secret, only its name: write secret:NAME, NAME of a-z, 0-9 and '-'"
-        raise fault("plain_secret", message)
-    return text
-
-
-def _url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if not usable or _PRINTABLE.fullmatch(text) is None:
-        raise fault("bad_url", "write an address such as https://host.example/path, of printable ASCII only")
-    if parts.username is not None or parts.password is not None:
-        raise fault("plain_secret", "the address holds a user or a password: a document holds no secret")
-    if parts.fragment:
-        raise fault("bad_url", "the address has a part after '#', which is never sent: leave it out")
-    return text
-
-
-def _address(text: str) -> str:
-    if _ADDRESS.fullmatch(text) is None or ".." in text:
-        raise fault("bad_address", f"{text!r} is no mail address: one address of ASCII, such as duty@city.example")
-    return text
+Role = Literal["city", "county", "township", "enterprise", "department"]
+AlarmCondition = Literal["pending", "firing", "recovering", "no_data", "error", "established", "ok", "withdrawn"]
 
 
 def _not_empty(found: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,47 +23,44 @@ def _not_empty(found: tuple[str, ...]) -> tuple[str, ...]:
 
 
 NotEmpty = AfterValidator(_not_empty)
-SecretRef = Annotated[str, AfterValidator(_secret), Field(json_schema_extra={"pattern": f"^{SECRET_PREFIX}{ID_TEXT}$"})]
-Url = Annotated[str, AfterValidator(_url), Field(max_length=MAX_URL_LENGTH, json_schema_extra={"format": "uri"})]
-Address = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
-
-
-class Webhook(Strict):
-    """An address that events are POSTed to; `secret` names the key that they are signed with."""
-
-    url: Url
-    secret: SecretRef
-
-
-class Mail(Strict):
-    """A mailbox."""
-
-    address: Address
-
-
-class Channels(Strict):
-    """The ways to a recipient; an event goes out on each of them."""
-
-    webhook: Webhook | None = None
-    mail: Mail | None = None
-
-    @model_validator(mode="after")
-    def _has_one(self) -> Self:
-        if not self.names:
-            raise fault("missing", "a recipient without a channel hears nothing: give webhook, mail or both")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the channels that are there."""
-        return tuple(name for name in ("webhook", "mail") if getattr(self, name) is not None)
 
 
 class RecipientSpec(Strict):
-    """How the recipient is reached, and the language of what is written to people."""
+    """How the recipient is reached, and the language of what is written to people.
+
+    An event goes out on every channel that does not stand in `fallback`; those are tried one after the other, in this
+    order, where another one could not deliver. `failures_to` are other recipients who are told, beside this one's own
+    other channels, when a channel of this one fails. `heartbeat` is a time of the local day at which each first channel
+    gets a sign of life. `template` is the document that words are made by, where they are not to be the usual ones.
+    `role` is what the recipient is to the territory. What comes in `quiet` hours waits until they are over. Events of
+    one `group` are told together.
+    """
 
     channels: Channels
     language: Language = "zh"
+    role: Role | None = None
+    fallback: tuple[ChannelName, ...] = ()
+    failures_to: tuple[Id, ...] = ()
+    heartbeat: TimeOfDay | None = None
+    template: Id | None = None
+    quiet: tuple[QuietHours, ...] = ()
+    group: Grouping | None = None
+
+    @model_validator(mode="after")
+    def _has_a_first_channel(self) -> Self:
+        for place, name in enumerate(self.fallback):
+            if name not in self.channels.names:
+                raise fault("missing", f"fallback names {name}, which is none of this recipient's channels")
+            if name in self.fallback[:place]:
+                raise fault("duplicate", f"fallback names {name} twice: keep one")
+        if not self.first:
+            raise fault("missing", "every channel stands in fallback: leave the one that is tried first out of it")
+        return self
+
+    @property
+    def first(self) -> tuple[ChannelName, ...]:
+        """The channels that an event goes out on, all of them."""
+        return tuple(name for name in self.channels.names if name not in self.fallback)
 
 
 class Recipient(Envelope):
@@ -128,7 +90,9 @@ class RouteSpec(Strict):
     """Which events go to which recipients; what is left out restricts nothing.
 
     `rules` and `limits` together are the rules and limits that are meant. An event that ends an alarm follows the
-    route whatever its severity, and goes only to those who were told of the alarm.
+    route whatever its severity, and goes only to those who were told of the alarm. `on_call` are rosters: who is on
+    call is told as if `recipients` named him. `escalation` is the document that says who else is told of an alarm that
+    nobody takes in hand.
     """
 
     select: Scope | None = None
@@ -136,7 +100,15 @@ class RouteSpec(Strict):
     condition: Annotated[tuple[AlarmCondition, ...], NotEmpty] | None = None
     rules: tuple[Id, ...] = ()
     limits: tuple[Id, ...] = ()
-    recipients: Annotated[tuple[Id, ...], NotEmpty]
+    recipients: Annotated[tuple[Id, ...], NotEmpty] | None = None
+    on_call: tuple[Id, ...] = ()
+    escalation: Id | None = None
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if self.recipients is None and not self.on_call:
+            raise fault("missing", "a route leads to somebody: write recipients, on_call (rosters), or both")
+        return self
 
 
 class Route(Envelope):

@@ -10,13 +10,20 @@ from schemas.documents.allocation import Allocation
 from schemas.documents.certificate import Certificate
 from schemas.documents.energy import Carrier, Measurement, Product, Release
 from schemas.documents.enterprise import Enterprise, Key, Source
+from schemas.documents.escalation import Escalation
 from schemas.documents.exchange import Exchange
-from schemas.documents.indicator import Indicator, Limit, Rule
+from schemas.documents.indicator import Indicator, Limit
 from schemas.documents.meter import Meter
 from schemas.documents.notification import Recipient, Route
 from schemas.documents.pause import Outage, Stop
 from schemas.documents.reported import ReportedItem
+from schemas.documents.roster import Roster
+from schemas.documents.rule import Rule
+from schemas.documents.season import Season
 from schemas.documents.settings import Settings
+from schemas.documents.sms import SmsGateway
+from schemas.documents.target import Profile, Target
+from schemas.documents.template import Template
 from schemas.documents.territory import City, County, EnterpriseList, Industry, Park, Province
 from schemas.documents.validation import Validation
 
@@ -43,11 +50,18 @@ Document = (
     | Indicator
     | Limit
     | Rule
+    | Target
+    | Profile
+    | Season
     | Settings
     | Validation
     | Key
     | Recipient
     | Route
+    | Roster
+    | Escalation
+    | SmsGateway
+    | Template
 )
 
 KINDS: dict[str, type[Document]] = {
@@ -73,11 +87,18 @@ KINDS: dict[str, type[Document]] = {
     "indicator": Indicator,
     "limit": Limit,
     "rule": Rule,
+    "target": Target,
+    "profile": Profile,
+    "season": Season,
     "settings": Settings,
     "validation": Validation,
     "key": Key,
     "recipient": Recipient,
     "route": Route,
+    "roster": Roster,
+    "escalation": Escalation,
+    "sms": SmsGateway,
+    "template": Template,
 }
 
 # pydantic's names of errors that have one of ours; what is not here is bad_value, our own codes pass through.

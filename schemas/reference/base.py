@@ -50,7 +50,7 @@ class Sourced(Strict):
 
 
 # The tables are long: where libyaml is built in they are read ten times as fast.
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+class TableLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
     """YAML whose numbers with a point become decimals from their own text, not doubles."""
 
 
@@ -59,11 +59,11 @@ def _exact(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
 
 
 # types-pyyaml leaves the constructor's node untyped, and knows of one base only
-cast("Callable[[str, Any], None]", cast("Any", _Loader).add_constructor)("tag:yaml.org,2002:float", _exact)
+cast("Callable[[str, Any], None]", cast("Any", TableLoader).add_constructor)("tag:yaml.org,2002:float", _exact)
 
 
 @cache
 def read(name: str) -> dict[str, Any]:
     """Return a packaged table as plain values, its numbers exact; for looking at, not for changing."""
     text = files("schemas.reference").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return yaml.load(text, Loader=_Loader)
+    return yaml.load(text, Loader=TableLoader)

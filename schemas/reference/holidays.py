@@ -52,3 +52,17 @@ def special_days() -> frozenset[dt.date]:
         for text in (*each.holidays, *each.worked)
         for day in _days(year, text)
     )
+
+
+@cache
+def days_off() -> frozenset[dt.date]:
+    """Return all days on which people are off since a holiday is, weekends in it included."""
+    years = holidays().years.items()
+    return frozenset(day for year, each in years for text in each.holidays for day in _days(year, text))
+
+
+@cache
+def days_worked() -> frozenset[dt.date]:
+    """Return all weekend days that are worked for a holiday."""
+    years = holidays().years.items()
+    return frozenset(day for year, each in years for text in each.worked for day in _days(year, text))

@@ -11,6 +11,7 @@ from schemas.scenarios.notation import (
     parse_window,
     parse_worth,
 )
+from schemas.scenarios.people import Deed, ToldExpected
 from schemas.scenarios.story import (
     AlarmExpected,
     Delivery,
@@ -22,12 +23,14 @@ from schemas.scenarios.story import (
 
 __all__ = [
     "AlarmExpected",
+    "Deed",
     "Delivery",
     "FindingExpected",
     "Moment",
     "NotationError",
     "Scenario",
     "Sent",
+    "ToldExpected",
     "WindowExpected",
     "Worth",
     "digits_of",

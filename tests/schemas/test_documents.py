@@ -81,10 +81,17 @@ def test_the_kinds_are_those_that_are_read_somewhere() -> None:
             "limit",
             "rule",
             "settings",
+            "target",
+            "season",
+            "profile",
             "validation",
             "key",
             "recipient",
             "route",
+            "roster",
+            "escalation",
+            "sms",
+            "template",
         ]
     )
 

@@ -5,11 +5,13 @@ import datetime as dt
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from schemas import plans
 from schemas.reference import load
 from schemas.reference.base import read
 from schemas.reference.coefficients import EnergyCoefficients
@@ -178,3 +180,11 @@ def test_holidays_are_the_days_off_and_the_worked_weekends_of_their_years() -> N
         for text in each.worked:
             first, _, last = text.partition("..")
             assert all(dt.date.fromisoformat(f"{year}-{day}").weekday() >= 5 for day in (first, last or first)), text
+
+
+def test_every_target_of_a_packaged_plan_is_found_by_its_reference() -> None:
+    for table in sorted(Path(plans.__file__).parent.glob("*.yaml")):
+        for target in plans.targets_of(table.stem):
+            found = plans.plan_target(f"{table.stem}/{target['id']}")
+            assert found is not None
+            assert found.decline is None or 0 < found.decline < 1
