@@ -27,7 +27,7 @@ def faust_app(settings: Settings, role: str) -> faust.App:
         topic_replication_factor=settings.replication,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=4 * settings.step_messages,
+        stream_buffer_maxsize=2 * settings.step_messages,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=min(1.0, settings.session_timeout_s / 4),
         broker_request_timeout=max(90.0, settings.session_timeout_s),

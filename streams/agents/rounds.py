@@ -29,7 +29,6 @@ from streams.domain.work import Output
 from streams.failpoints import hit
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
-ROUND_S = 1.0  # at most one round in so long, unless work is queued
 ROUND_LIMIT_S = 120.0
 PAUSE_S = 0.05
 _REQUEST_MS = 10_000
@@ -102,7 +101,7 @@ class Rounds:
                     if self.queued and time.monotonic() >= due:
                         await self._round()
                         if not self.queued:
-                            due = time.monotonic() + ROUND_S
+                            due = time.monotonic() + self._settings.round_s
                     if not self.queued:
                         self.done_at = time.monotonic()
             except Exception as error:  # noqa: BLE001 -- whatever it is, memory may be ahead of what is written

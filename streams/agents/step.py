@@ -5,6 +5,7 @@ rebalance: the first are dropped by their generation, the second by the partitio
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -25,10 +26,10 @@ from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableE
 STEP_LIMIT_S = 60.0
 IDLE_S = 0.05
 PAUSE_S = 0.05
-# So many messages in a pause (100,000 readings/s in batches of 200) are a backlog streaming in: nobody waits for the
-# last of them, and fewer, larger steps cost less. A step then gathers on for at most so many times its usual length.
-BACKLOG_MESSAGES = 25
-LONGEST_GATHER = 9
+# Nobody waits for the last message of a backlog, which is what lay in Kafka for so long: fewer, larger steps cost less.
+# While more of it comes in, a step gathers on for at most so long.
+BACKLOG_AGE_S = 2.0
+LONGEST_GATHER_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ class Steps:
         self._last_generation: int | None = None
         self._busy = asyncio.Lock()
         self._waiting: list[Any] = []
+        self._bytes = 0  # of what waits
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._source = settings.topic(READINGS)
@@ -58,8 +60,9 @@ class Steps:
         """Keep what the stream hands over for the next step, for ever; the whole body of the agent."""
         async for event in stream.noack().events():
             self._waiting.append(event)
+            self._bytes += len(event.message.value or b"")
             self._arrived.set()
-            if len(self._waiting) >= self._settings.step_messages:
+            if self._full():
                 self._room.clear()
                 await self._room.wait()
 
@@ -67,7 +70,7 @@ class Steps:
         """Make steps of what has come, of reported values and of queued recomputation, for ever."""
         while True:
             await self._gather()
-            events, self._waiting = self._waiting, []
+            events, self._waiting, self._bytes = self._waiting, [], 0
             self._room.set()
             if events or self._asked():
                 await self._guarded(events)
@@ -80,15 +83,20 @@ class Steps:
                 await asyncio.wait_for(self._arrived.wait(), IDLE_S)
             if not self._waiting:
                 return
-        loop, most = asyncio.get_running_loop(), self._settings.step_messages
-        due = loop.time() + self._settings.step_s
-        latest = due + LONGEST_GATHER * self._settings.step_s
-        while len(self._waiting) < most:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not self._full():
             count = len(self._waiting)
             await asyncio.sleep(min(PAUSE_S, self._settings.step_s / 2))
-            now = loop.time()
-            if now >= latest or (now >= due and len(self._waiting) < count + BACKLOG_MESSAGES):
+            gathered_s = loop.time() - began
+            backlog = len(self._waiting) > count and _age_s(self._waiting[-1]) > BACKLOG_AGE_S
+            if gathered_s >= (LONGEST_GATHER_S if backlog else self._settings.step_s):
                 return
+
+    def _full(self) -> bool:
+        """Tell whether what waits is as much as a step takes."""
+        settings = self._settings
+        return len(self._waiting) >= settings.step_messages or self._bytes >= settings.step_mib * (1 << 20)
 
     def _asked(self) -> bool:
         """Tell whether there is something to do without new readings."""
@@ -189,6 +197,11 @@ class Steps:
                         Record("reported", tp.partition, each.offset, each.timestamp, each.value or b"")
                         for each in records
                     ]
+
+
+def _age_s(event: Any) -> float:
+    """Return how long ago Kafka took a message [s]."""
+    return time.time() - event.message.timestamp
 
 
 async def _started(consumer: AIOKafkaConsumer) -> None:

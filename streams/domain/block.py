@@ -52,6 +52,8 @@ class Block:
 
     def put(self, hour: int, measured: Quantities) -> npt.NDArray[np.bool_]:
         """Set one hour; return which meters (shape (meters,)) that changed."""
+        if measured.is_nothing and hour not in self.flaws and not self.cells[:, hour].any():
+            return np.zeros(len(measured.known), bool)
         new = np.stack(
             (measured.amount, measured.estimated, measured.measured_ms, measured.estimated_ms, measured.known)
         )

@@ -89,6 +89,13 @@ def settle_children(document: CalendarDocument, now_ms: int, graces: Graces) -> 
     return changed
 
 
+@lru_cache(maxsize=16_384)
+def is_reported(metric: str) -> bool:
+    """Tell whether a metric is what somebody reported."""
+    return metric.startswith(("output.", "reported."))
+
+
+@lru_cache(maxsize=16_384)
 def additive(metric: str) -> bool:
     """Tell whether a window's value of a metric is the sum of what its children have, whatever is missing.
 

@@ -35,11 +35,13 @@ from schemas.documents import (
     Settings,
     Source,
     Stop,
+    Target,
     Validation,
     parse_metric,
 )
 from schemas.ids import parse_entity
 from schemas.units import UnitError, conversion
+from streams.domain.notification_consistency import named_by
 
 Documents = Mapping[DocumentKey, Document]
 
@@ -160,6 +162,17 @@ def references(document: Document) -> Iterator[Reference]:
         yield from metric("spec.metric", document.spec.metric)
         yield from always("spec.indicator", "indicator", document.spec.indicator)
         yield from select(document.spec.select)
+        for path, named_seasons in (("during", document.spec.during), ("except", document.spec.except_)):
+            for place, each in enumerate(named_seasons):
+                yield from always(f"spec.{path}.{place}.season", "season", each.season, covered=False)
+        for path, ids in (("owners", document.spec.owners), ("participants", document.spec.participants)):
+            for place, id_ in enumerate(ids):
+                yield from always(f"spec.{path}.{place}", "recipient", id_, covered=False)
+    elif isinstance(document, Target):
+        yield from metric("spec.metric", document.spec.metric)
+        yield from always("spec.indicator", "indicator", document.spec.indicator, covered=False)
+        yield from always("spec.entity", *parse_entity(document.spec.entity), covered=False)
+        yield from always("spec.profile", "profile", document.spec.profile, covered=False)
     elif isinstance(document, Validation):
         yield from select(document.spec.select)
         for place, id_ in enumerate(document.spec.meters or ()):
@@ -170,16 +183,9 @@ def references(document: Document) -> Iterator[Reference]:
         kind, id_ = parse_entity(subject) if role == "viewer" else (role, subject)
         yield from always("spec.subject", kind, id_, covered=False)
     elif isinstance(document, Route):
-        # Who or what has ended is passed over by a route, so it need not be taken out of it.
         yield from select(document.spec.select)
-        named = (
-            ("rules", "rule", document.spec.rules),
-            ("limits", "limit", document.spec.limits),
-            ("recipients", "recipient", document.spec.recipients),
-        )
-        for path, kind, ids in named:
-            for place, id_ in enumerate(ids):
-                yield from always(f"spec.{path}.{place}", kind, id_, covered=False)
+    for path, kind, id_ in named_by(document):
+        yield from always(path, kind, id_, covered=False)
 
 
 def check_references(document: Document, documents: Documents, unreadable: frozenset[DocumentKey]) -> Iterator[Problem]:

@@ -159,7 +159,7 @@ def _towards(
             yield at
     if not wanted.any() or work.next_hour(at, after=after) is None:
         return
-    for place in np.flatnonzero(wanted).tolist():
+    for place in wanted.nonzero()[0].tolist():
         alone = np.zeros_like(wanted)
         alone[place] = wanted[place]
         one = work.hour_with(table.ids[place], at, after=after)

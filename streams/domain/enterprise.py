@@ -18,7 +18,7 @@ from streams.domain.across import resting_on
 from streams.domain.block import Block, meter_documents
 from streams.domain.calendar import latest_known, set_child, settle_children, status_of, totals
 from streams.domain.causes import Causes
-from streams.domain.enterprise_alarms import watch_enterprise, withdraw_unwatched
+from streams.domain.enterprise_alarms import Blocks, tell_amended, watch_enterprise, withdraw_unwatched
 from streams.domain.filling import fills
 from streams.domain.flaw import Flaw
 from streams.domain.hour import Hour, Rows, merge
@@ -29,6 +29,7 @@ from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities, measure, nothing
 from streams.domain.online import online_times, unseen_times
 from streams.domain.own import no_longer_own, own_values
+from streams.domain.passing import Time
 from streams.domain.plan import Plan
 from streams.domain.reach import hours_reached
 from streams.domain.reading_checks import rivals
@@ -37,20 +38,6 @@ from streams.domain.state import HEAD, hour_text, state_key
 from streams.domain.tagging import hour_account
 from streams.domain.validating import Validating
 from streams.domain.work import Output, Work
-
-
-class Time:
-    """Where the partition stands in time: `now_ms` the highest tick, `known_ms` the latest arrival or tick seen.
-
-    `from_ms` is the highest tick before what is put in now.
-    """
-
-    __slots__ = ("from_ms", "known_ms", "now_ms")
-
-    def __init__(self, from_ms: int, now_ms: int, known_ms: int) -> None:
-        self.from_ms = from_ms
-        self.now_ms = now_ms
-        self.known_ms = known_ms
 
 
 class EnterpriseFold:
@@ -68,6 +55,9 @@ class EnterpriseFold:
         self._changed: dict[str, None] = {}  # names of windows whose values changed
         self._judged: dict[str, bool] = {}  # days to hold against validation rules: whether a quantity moved
         self._refill = False
+        self._made: dict[str, Block] = {}  # of days that were computed under another registry than before
+        # The day and the expected times that a silent hour was computed for, and what came of it.
+        self._of_silence: tuple[tuple[str, bytes], Metrics] = ("", b""), {}
         self._before = work.as_it_is()
         self._causes = Causes(time.now_ms)
         self._likes = LikeDays(self.table, plan.digest, work)
@@ -132,7 +122,7 @@ class EnterpriseFold:
             if self._day(window(day), hours):
                 months.setdefault(day[:7], []).append(day)
         validating = Validating(
-            self.table, self.plan.digest, self.work, self.time.now_ms, self._measure, refill=self._refill
+            self.table, self.plan.digest, self.work, self.time.now_ms, self._measure, self._made, refill=self._refill
         )
         validating.days(self._judged, [day for day, moved in self._judged.items() if moved])
         years: dict[str, list[str]] = {name: [] for name in self._visits if len(name) == 4}
@@ -148,7 +138,8 @@ class EnterpriseFold:
         for year, changed in _in_order(years):
             self._parent(window(year), changed)
             self._pass_on(year, years)
-        self._watch()
+        self._watch(validating.block)
+        tell_amended(self.work, self.time)
 
     def _pass_on(self, period: str, todo: dict[str, list[str]]) -> None:
         """Have the later documents computed again whose values across windows rest on this one."""
@@ -219,6 +210,8 @@ class EnterpriseFold:
                 aged = True
         aged |= self._own(document, day)
         changed = bool(document.touched) or aged
+        if rebuilt and any(document.status):
+            self._made[day.name] = block
         if hours or rebuilt or day.end_ms > self.time.from_ms:
             self._judged[day.name] = bool(moved.any()) or rebuilt
         if changed:
@@ -253,6 +246,12 @@ class EnterpriseFold:
         if not ended and not measured.any and self.work.hour(hour.start_ms) is None:
             set_child(document, index, {}, None, None)
             return
+        silent = not block.cells[:, index].any()
+        metrics = self._silent(document.period, measured, hour) if silent else self._metrics(measured, hour)
+        known = int(measured.known.max(initial=0)) or None
+        set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
+
+    def _metrics(self, measured: Quantities, hour: Window) -> Metrics:
         metrics = quantities_of_carriers(self.table, measured, hour.start_ms, hour.end_ms)
         worth = self.plan.valuations.at(hour.start_ms)
         metrics.update(hour_account(self.table, hour, measured, metrics, self.plan.snapshot.carriers, worth))
@@ -265,8 +264,16 @@ class EnterpriseFold:
         if self.plan.formulas.online:
             metrics.update(online_times(self.table, measured, hour.start_ms, hour.end_ms))
         metrics.update(hour_values(self.plan.formulas.simple, metrics))
-        known = int(measured.known.max(initial=0)) or None
-        set_child(document, index, metrics, status_of(hour, known, self.time.now_ms, self._graces), known)
+        return metrics
+
+    def _silent(self, day: str, measured: Quantities, hour: Window) -> Metrics:
+        """Return what an hour comes to in which nothing was measured: the same in all of a day with the same meters."""
+        if self.plan.lines:
+            return self._metrics(measured, hour)
+        key = day, self.table.expected_ms(hour.start_ms, hour.end_ms).tobytes()
+        if self._of_silence[0] != key:
+            self._of_silence = key, self._metrics(measured, hour)
+        return dict(self._of_silence[1])
 
     def _find(self, start_ms: int, before: tuple[Flaw, ...], after: tuple[Flaw, ...]) -> None:
         """Write the findings on what begins in this hour."""
@@ -378,9 +385,13 @@ class EnterpriseFold:
         if old.digest == self.plan.digest:
             self._revise(meter_changes(self.table, was, old, block, indices))
 
-    def _watch(self) -> None:
-        if self.plan.watchers and self._changed:
-            watch_enterprise(self.plan, self.work, self.time.known_ms, [window(name) for name in self._changed])
+    def _watch(self, blocks: Blocks) -> None:
+        if self.plan.watchers and (self._changed or self.plan.timed):
+            changed = {window(name) for name in self._changed}
+            if self.plan.timed:
+                # A reading that moves no quantity is a sign of life.
+                changed |= {window_at(start_ms, "hour") for start_ms in self._hours}
+            watch_enterprise(self.plan, self.work, self.time, changed, blocks)
 
 
 def _hours_of(day: str) -> list[int]:

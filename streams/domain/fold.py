@@ -13,10 +13,10 @@ import msgspec
 
 from schemas.messages import AlarmEvent, Rejected
 from schemas.windows import DAY_MS, window, window_at
-from streams.domain.enterprise import EnterpriseFold, Time
+from streams.domain.enterprise import EnterpriseFold
 from streams.domain.hour import Rows, join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
-from streams.domain.passing import documents_of, passed
+from streams.domain.passing import Time, documents_of, passed
 from streams.domain.plan import Plan, Plans
 from streams.domain.sold import note_counterparties, passed_on, passed_on_again
 from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
@@ -24,13 +24,14 @@ from streams.domain.work import Cache, Output, Work, stretches_key
 
 
 class Cursor(msgspec.Struct, omit_defaults=True):
-    """How far a partition is: next offsets of its inputs, its step, highest tick and latest arrival [epoch ms]."""
+    """How far a partition is: next offsets, step, highest tick, latest arrival and first tick [epoch ms]."""
 
     readings: int = 0
     reported: int = 0
     step: int = 0
     tick_ms: int = 0
     known_ms: int = 0
+    first_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -144,6 +145,7 @@ class PartitionFold:
             cursor.step + 1,
             max((cursor.tick_ms, *inputs.ticks_ms[-1:])),
             max(cursor.known_ms, inputs.known_ms),
+            cursor.first_ms or next(iter(inputs.ticks_ms), 0),
         )
         effects = Effects(after, rejected=inputs.rejected, readings=inputs.readings)
         self._passed.clear()
@@ -203,7 +205,9 @@ class PartitionFold:
         made_from = self.partition, cursor.step
         try:
             for piece in pieces:
-                fold = EnterpriseFold(plan, work, Time(piece.from_ms, piece.to_ms, cursor.known_ms), made_from)
+                fold = EnterpriseFold(
+                    plan, work, Time(piece.from_ms, piece.to_ms, cursor.known_ms, cursor.first_ms), made_from
+                )
                 fold.because_of(piece.batches)
                 for meters, scales, rows in _joined(piece.batches):
                     fold.put_readings(meters, scales, rows)
@@ -217,11 +221,15 @@ class PartitionFold:
                 if plan.sold:
                     work.outputs += passed_on(plan, piece.batches)
             if again is not None:
-                fold = EnterpriseFold(plan, work, Time(cursor.tick_ms, cursor.tick_ms, cursor.known_ms), made_from)
+                fold = EnterpriseFold(
+                    plan, work, Time(cursor.tick_ms, cursor.tick_ms, cursor.known_ms, cursor.first_ms), made_from
+                )
                 fold.recompute(again.days)
                 if again.last:
                     fold.visit(_without_days(work.documents_stored()))
+                work.mute = True
                 fold.finish()
+                work.mute = False
                 if plan.sold:
                     work.outputs += passed_on_again(plan, work, again.days)
                 if again.last:

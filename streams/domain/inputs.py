@@ -208,20 +208,21 @@ def _columns(batch: Batch, seen_ms: int) -> Readable:
     try:
         plain = [value or 0 for value in values] if voids else cast("list[int]", values)
         columns = np.zeros((6, count), np.int64)
-        columns[0], columns[1], columns[2], columns[5] = batch.i, batch.t, plain, batch.received
-        if revision is not None:
-            columns[3] = revision
-        if quality is not None:
-            columns[4] = quality
+        columns[5] = batch.received
+        for place, column in enumerate((batch.i, batch.t, plain, revision, quality)):
+            if column is not None:
+                columns[place] = np.array(column, np.int64)
         rows = Rows(columns)
     except OverflowError as error:
         raise UnusableError("out_of_range", f"a number does not fit 64 bits: {error}") from error
     if count:
-        if rows.meter.min() < 0 or rows.meter.max() >= len(meters):
+        low: list[int] = columns.min(axis=1).tolist()
+        high: list[int] = columns.max(axis=1).tolist()
+        if low[0] < 0 or high[0] >= len(meters):
             raise UnusableError("bad_message", f"column i points outside of its {len(meters)} meters")
-        if rows.t.min() < EARLIEST_MS or rows.t.max() >= LATEST_MS:
+        if low[1] < EARLIEST_MS or high[1] >= LATEST_MS:
             raise UnusableError("bad_time", "a time lies outside of 1992 to 2200")
-        if rows.rev.min() < 0 or rows.q.min() < 0 or rows.q.max() >= len(QUALITIES):
+        if low[3] < 0 or low[4] < 0 or high[4] >= len(QUALITIES):
             raise UnusableError("bad_message", "a revision is negative or a quality is not known")
     if voids:
         rows.q[[value is None for value in values]] = VOID

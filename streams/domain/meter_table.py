@@ -22,6 +22,8 @@ Floats = npt.NDArray[np.float64]
 _NEARLY = 1 - 1e-9
 # A register without a registered step is taken to be read once an hour.
 USUAL_STEP_MS = HOUR_MS
+# Of so many windows, the hours of a day and some more, it is kept for how long meters are expected: 8 bytes a meter.
+EXPECTED_KEPT = 32
 
 
 class Boundary(NamedTuple):
@@ -70,6 +72,7 @@ class MeterTable:
         self.bought = tuple((each.index, bought_in(each, view.id)) for each in view.bought)
         self.view = view
         self.checks = checks
+        self._expected: dict[tuple[int, int], Ints] = {}
         self.nodes = Nodes(meters)
         self.meters = meters
         self.ids = tuple(meter.id for meter in meters)
@@ -227,6 +230,15 @@ class MeterTable:
 
     def expected_ms(self, start_ms: int, end_ms: int) -> Ints:
         """Return for how long [ms] of a window each meter is in service and without an outage, shape (meters,)."""
+        found = self._expected.get((start_ms, end_ms))
+        if found is None:
+            if len(self._expected) >= EXPECTED_KEPT:
+                self._expected.clear()
+            found = self._expected[start_ms, end_ms] = self._expected_ms(start_ms, end_ms)
+            found.flags.writeable = False
+        return found
+
+    def _expected_ms(self, start_ms: int, end_ms: int) -> Ints:
         found = np.maximum(np.minimum(self.to_ms, end_ms) - np.maximum(self.from_ms, start_ms), 0)
         if self.paused:
             places = np.array(self.paused, np.int64)

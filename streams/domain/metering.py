@@ -9,6 +9,7 @@ see `register`.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,12 @@ class Quantities:
     def any(self) -> bool:
         """Tell whether anything is known of the hour."""
         return bool(self.known.any())
+
+    @property
+    def is_nothing(self) -> bool:
+        """Tell whether no figure is other than zero, and nothing was found."""
+        figures = (self.known, self.amount, self.estimated, self.measured_ms, self.estimated_ms)
+        return not (self.flaws or any(each.any() for each in figures))
 
 
 def usable(rows: Rows) -> Bools:
@@ -153,7 +160,7 @@ def _with_gauges(table: MeterTable, start_ms: int, rows: Rows, measured: Quantit
     np.minimum(measured.estimated_ms, expected - measured.measured_ms, out=measured.estimated_ms)
     flaws = tuple(
         Flaw(table.ids[int(found.place[at])], int(found.from_ms[at]), int(found.to_ms[at]), OVER_RANGE)
-        for at in np.flatnonzero(over).tolist()
+        for at in over.nonzero()[0].tolist()
         if found.to_ms[at] > start_ms and found.from_ms[at] < start_ms + HOUR_MS
     )
     return replace(measured, flaws=measured.flaws + flaws) if flaws else measured
@@ -244,7 +251,7 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
     """
     received = rows.received
     if not counts.all():
-        valid = np.flatnonzero(counts)
+        valid = counts.nonzero()[0]
         received = np.maximum.reduceat(received, valid) if len(valid) else received[valid]
         rows = rows.take(valid)
     same = np.flatnonzero(rows.meter[1:] == rows.meter[:-1])
@@ -290,7 +297,7 @@ def _intervals(table: MeterTable, rows: Rows) -> _Spans:
     begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
     factor = table.factors(rows.meter, begin)
     over = np.abs(rows.v) > _AMOUNT_LIMIT // np.abs(factor)
-    reasons = dict.fromkeys(np.flatnonzero(over).tolist(), OVER_RANGE) if over.any() else {}
+    reasons = dict.fromkeys(over.nonzero()[0].tolist(), OVER_RANGE) if over.any() else {}
     return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons, {})
 
 
@@ -385,5 +392,11 @@ def _flaws(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, reasons
 
 def nothing(table: MeterTable) -> Quantities:
     """Return the quantities of an hour without any reading."""
-    zeros = np.zeros(len(table.meters), np.int64)
+    return _nothing(len(table.meters))
+
+
+@lru_cache(maxsize=1024)
+def _nothing(meters: int) -> Quantities:
+    zeros = np.zeros(meters, np.int64)
+    zeros.flags.writeable = False
     return Quantities(zeros, zeros, zeros, zeros, zeros, ())

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 
 from schemas.messages import CalendarDocument
 from schemas.windows import Window
 from streams.domain.account import Metrics
 from streams.domain.across import ORDER, Over, across_value
-from streams.domain.calendar import additive, total, whole, windows_in
+from streams.domain.calendar import additive, is_reported, total, whole, windows_in
 from streams.domain.indicator import average_value, indicator_value, window_value
 from streams.domain.lines import Lines
 from streams.domain.looking import Documents, look_up
@@ -21,7 +21,6 @@ Reported = Mapping[tuple[str, str], int]
 
 AVERAGE = "average"
 NOTHING: Reported = MappingProxyType({})
-_REPORTED = ("output.", "reported.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,13 @@ def own_values(
     far as their windows began before this one; `over` tells whether the last hour of a window has passed.
     `certified`, by the same as `reported`, adds to what the children have; `lines` are those of an enterprise.
     """
-    names = {name for name in document.metrics if name.startswith(_REPORTED)} | {metric for metric, _ in reported}
-    tagged = any(name.endswith((".feedstock", ".renewable", ".green")) for name in document.metrics)
+    of_children, tagged, variants = _kinds(tuple(document.metrics))
+    names = sorted(of_children | {metric for metric, _ in reported})
+    added = sorted({name for name, _ in certified}) if certified else ()
     found: list[tuple[Window, slice, Metrics]] = []
     for own, part in windows_in(document):
         values: Metrics = {}
-        for metric in sorted(names):
+        for metric in names:
             value = reported.get((metric, own.name))
             if metric in formulas.stocks:
                 if value is not None or metric in document.metrics:
@@ -82,7 +82,7 @@ def own_values(
                 value = whole(document.metrics[metric][part])
             if value is not None:
                 values[metric] = value
-        for metric in sorted({name for name, _ in certified}):
+        for metric in added:
             mine = certified.get((metric, own.name))
             if mine is not None:
                 values[metric] = mine + (total(document.metrics.get(metric, [])[part]) or 0)
@@ -90,8 +90,8 @@ def own_values(
             values.update(controlled(partial(window_value, document, part, values)))
         if lines:
             values.update(lines.of_window(document, part, own, values))
-        for name, column in document.metrics.items():
-            marks = joined_marks(column[part]) if name.startswith("variant.") else None
+        for name in variants:
+            marks = joined_marks(document.metrics[name][part])
             if marks is not None:
                 values[name] = marks
         values.update(_of_window(document, part, values, formulas))
@@ -99,6 +99,14 @@ def own_values(
     if formulas.across and document.of != "hour":
         _add_across(document, found, formulas, documents, over)
     return found
+
+
+@lru_cache(maxsize=4096)
+def _kinds(metrics: tuple[str, ...]) -> tuple[frozenset[str], bool, tuple[str, ...]]:
+    """Return of a document's metrics the reported ones, whether a part of any is tagged, and the marks of variants."""
+    tagged = any(name.endswith((".feedstock", ".renewable", ".green")) for name in metrics)
+    variants = tuple(name for name in metrics if name.startswith("variant."))
+    return frozenset(filter(is_reported, metrics)), tagged, variants
 
 
 def no_longer_own(document: CalendarDocument, part: slice, metrics: Iterable[str]) -> Metrics:

@@ -9,6 +9,18 @@ from schemas.windows import DAY_MS, HOUR_MS, WindowKind, window_at
 LONGEST_MADE_UP_MS = 40 * DAY_MS
 
 
+class Time(NamedTuple):
+    """Where the partition stands in time: `now_ms` the highest tick, `known_ms` the latest arrival or tick seen.
+
+    `from_ms` is the highest tick before what is put in now, `first_ms` the first there ever was.
+    """
+
+    from_ms: int
+    now_ms: int
+    known_ms: int
+    first_ms: int = 0
+
+
 class Passed(NamedTuple):
     """A stretch `(from_ms, to_ms]` that ticks went through; `leapt`: the time before it was not gone through."""
 

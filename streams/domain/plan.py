@@ -18,7 +18,8 @@ from streams.domain.watching import Watcher, watchers
 class Plan:
     """An enterprise's meters as a table, what is computed of it, and what it is held against.
 
-    `digest` names all that the enterprise's numbers depend on; `sold` says who is sold to by which of its meters.
+    `digest` names all that the enterprise's numbers depend on; `timed` says that something that watches it depends on
+    the passing of time; `sold` says who is sold to by which of its meters.
     """
 
     snapshot: Snapshot
@@ -30,6 +31,7 @@ class Plan:
     lines: Lines
     formulas: Formulas
     watchers: tuple[Watcher, ...]
+    timed: bool
     sold: Mapping[str, tuple[str, ...]]
 
 
@@ -40,7 +42,7 @@ class Plans:
         self.snapshot = snapshot
         self._plans: dict[str, Plan | None] = {}
         self._formulas = Formulas.of(snapshot)
-        self._watchers = watchers(snapshot, ("enterprise", "meter")) if watch else ()
+        self._watchers = watchers(snapshot, ("enterprise", "meter", "source")) if watch else ()
 
     def of(self, enterprise: str) -> Plan | None:
         """Return an enterprise's plan, None when it is not registered."""
@@ -52,15 +54,15 @@ class Plans:
         view = self.snapshot.enterprises.get(enterprise)
         if view is None:
             return None
-        meters = {f"{enterprise}.{meter.id}" for meter in view.meters}
+        ids = {
+            "enterprise": {enterprise},
+            "meter": {f"{enterprise}.{meter.id}" for meter in view.meters},
+            "source": {since.id for meter in view.meters for since in meter.sources},
+        }
         mine = tuple(
             watcher
             for watcher in self._watchers
-            if watcher.select is None
-            or watcher.select.ids is None
-            or (
-                enterprise in watcher.select.ids if watcher.select.kind == "enterprise" else watcher.select.ids & meters
-            )
+            if watcher.select is None or watcher.select.ids is None or watcher.select.ids & ids[watcher.select.kind]
         )
         table = MeterTable(view, self._checks(view))
         return Plan(
@@ -73,6 +75,7 @@ class Plans:
             Lines(self.snapshot.allocations.get(enterprise, ()), table, self.snapshot.carriers),
             self._formulas,
             mine,
+            any(watcher.watch.timed for watcher in mine),
             {meter.id: counterparties(meter) for meter in view.meters if meter.counterparty},
         )
 

@@ -13,10 +13,9 @@ from schemas.documents.metric import LINE_TIMES, carrier_in, is_divided
 from schemas.messages import AlarmEvent, CalendarDocument, Condition, Heartbeat, Own, Readings
 from schemas.series import ALARM, ALARM_STATE, ENGINE, READING, Point
 from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
-from streams.domain.calendar import PROVISIONAL, REVISED, additive, quarters_of, total, whole
+from streams.domain.calendar import PROVISIONAL, REVISED, additive, is_reported, quarters_of, total, whole
 
 _EXPECTED, _MEASURED, _ESTIMATED = "time.expected.", "time.measured.", "time.estimated."
-_REPORTED = ("output.", "reported.")
 _INDICATOR, _TIME = "ind.", "time."
 
 # Shares where nothing was expected: written, so that they replace earlier ones, and read as unknown (their sum is 0).
@@ -69,7 +68,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     divided = _Group(*((at[name],) if name in at else () for name in LINE_TIMES))
 
     def group_of(name: str) -> int:
-        if name.startswith((_TIME, "online.", "lines.", *_REPORTED)):
+        if name.startswith((_TIME, "online.", "lines.")) or is_reported(name):
             return -1
         if is_divided(name):
             return len(carriers) + 1
@@ -77,9 +76,9 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         return 0 if carrier is None else numbers.get(carrier, -1)
 
     return _Plan(
-        tuple((at[name], name, group_of(name), name.startswith(_REPORTED)) for name in names),
+        tuple((at[name], name, group_of(name), is_reported(name)) for name in names),
         (group(carriers), *(group([carrier]) for carrier in carriers), divided),
-        tuple(whole if name.startswith(_REPORTED) else total if additive(name) else _no_sum for name in names),
+        tuple(whole if is_reported(name) else total if additive(name) else _no_sum for name in names),
     )
 
 
@@ -193,7 +192,7 @@ def _own_points(
     found: list[Point] = []
     for name, micro in own.values.items():
         shares = of_lines if is_divided(name) else of_all
-        measured, estimated, missing = _NO_SHARES if name.startswith(_REPORTED) else shares
+        measured, estimated, missing = _NO_SHARES if is_reported(name) else shares
         value, present = (None, 0.0) if micro is None else (micro / MICRO, 1.0)
         fields = (value, present, measured, estimated, missing, *standing)
         found.append(Point(of.kind, (document.entity, name), of.start_ms, fields))

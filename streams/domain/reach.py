@@ -58,7 +58,9 @@ def _without_odd(
     now_odd = vicinity.odd(work, table, after, outside)
     work.put_looked(Looked(start_ms, outside, now_odd))
     odd = now_odd.copy()
-    if table.any_limited or not only_more:
+    # An hour that had no readings, and nothing behind it, was odd at most by what is before it, and so it still is.
+    began = before is None and not (outside.t > start_ms).any()
+    if (table.any_limited or not only_more) and not began:
         odd |= vicinity.odd(work, table, before, outside)
     hours: set[int] = set()
     parts = [_own(table, before), _own(table, after)] if odd else []

@@ -4,7 +4,7 @@ The set is checked together with what is registered already: documents of one se
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from schemas.documents import (
@@ -17,6 +17,7 @@ from schemas.documents import (
     Limit,
     Meter,
     Release,
+    Target,
     Validation,
     canonical,
     parse_document,
@@ -35,8 +36,11 @@ from streams.domain.consistency import (
 )
 from streams.domain.formula_consistency import check_indicator
 from streams.domain.grading import graded
+from streams.domain.idle_selection import idle_selections
 from streams.domain.meter_consistency import check_exchange, check_exchanges, check_meter
+from streams.domain.planned import planned
 from streams.domain.releasing import check_forced, filled_in
+from streams.domain.target_consistency import check_observations, check_target, check_targets
 from streams.domain.validation_consistency import check_capacity, check_validation
 
 KeyT = TypeVar("KeyT")
@@ -59,13 +63,15 @@ class SetFault:
 class Accepted:
     """A set that may be written: what it creates, changes and ends, as `kind/id`, and those documents.
 
-    A document that stands in the registry just as it came is in none of them.
+    A document that stands in the registry just as it came is in none of them. `warnings` are what is right, but may not
+    be what was meant.
     """
 
     created: tuple[str, ...]
     changed: tuple[str, ...]
     ended: tuple[str, ...]
     documents: tuple[Document, ...]
+    warnings: tuple[SetFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,10 @@ def register(current: Mapping[KeyT, Document] | Iterable[Document], incoming: Se
             limit, problems = graded(document, after)
             arrived[key] = after[key] = limit
             faults += (_fault(problem, place) for problem in problems)
+        elif isinstance(document, Target):
+            target, problems = planned(document)
+            arrived[key] = after[key] = target
+            faults += (_fault(problem, place) for problem in problems)
     touched = {
         key: document
         for key, document in arrived.items()
@@ -122,7 +132,10 @@ def register(current: Mapping[KeyT, Document] | Iterable[Document], incoming: Se
     faults += (_fault(problem, place) for problem in _problems(before, after, touched, frozenset(unreadable)))
     if faults:
         return Rejected(tuple(sorted(dict.fromkeys(faults), key=_order)))
-    return _accepted(before, touched)
+    return replace(
+        _accepted(before, touched),
+        warnings=tuple(sorted((_fault(each, place) for each in idle_selections(after, touched)), key=_order)),
+    )
 
 
 def _key(raw: object) -> DocumentKey | None:
@@ -152,6 +165,8 @@ def _problems(
                 yield from check_validation(document, after)
             elif isinstance(document, Allocation):
                 yield from check_allocation(document, after)
+            elif isinstance(document, Target):
+                yield from check_target(document, after)
             elif isinstance(document, Indicator):
                 yield from check_indicator(document, after)
     for key, document in touched.items():
@@ -166,6 +181,8 @@ def _problems(
     yield from check_keys(after)
     yield from check_exchanges(after)
     yield from check_allocations(after)
+    yield from check_targets(after)
+    yield from check_observations(after)
 
 
 def _fault(problem: Problem, place: Mapping[DocumentKey, int]) -> SetFault:

@@ -30,17 +30,20 @@ from schemas.documents import (
     Outage,
     Park,
     Product,
+    Profile,
     Province,
     Release,
     ReportedItem,
     Rule,
+    Season,
     Settings,
     Source,
     Stop,
+    Target,
     Validation,
 )
 from schemas.documents.settings import SettingsSpec
-from schemas.ids import enterprise_of, parse_entity
+from schemas.ids import SOURCE, enterprise_of, parse_entity
 from schemas.windows import WindowKind
 from streams.domain.checks import CheckView, check_views, shipped_digest
 from streams.domain.energy_resolving import certificate_view, measurement_view, release_view
@@ -52,6 +55,8 @@ from streams.domain.energy_views import (
     MeasurementView,
     ReleaseView,
 )
+from streams.domain.observation_resolving import observation_view, target_view
+from streams.domain.observation_views import TargetView
 from streams.domain.resolving import (
     allocation_view,
     carrier_view,
@@ -62,8 +67,9 @@ from streams.domain.resolving import (
     product_view,
     source_view,
 )
-from streams.domain.rule_resolving import indicator_view, item_view, limit_view, rule_view, unit_of
+from streams.domain.rule_resolving import indicator_view, item_view, limit_view, metric_of, rule_view, unit_of
 from streams.domain.rule_views import BoundView, IndicatorView, ItemView, LimitView, RuleView, SelectView, TierView
+from streams.domain.season import season_view
 from streams.domain.selling import with_bought
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
@@ -139,6 +145,7 @@ class Snapshot:
     _shared: tuple[DocumentKey, ...] = field(repr=False)
     certificates: Mapping[str, tuple[CertificateView, ...]]
     allocations: Mapping[str, tuple[AllocationView, ...]]
+    targets: Mapping[str, tuple[TargetView, ...]]
     _measurements: Mapping[str, tuple[MeasurementView, ...]] = field(repr=False)
     _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
         default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
@@ -177,12 +184,26 @@ class Snapshot:
         enterprises = with_bought(enterprises)
         formulas = {one.id: one for one in _of(Indicator, every)}
         indicators = {one.id: indicator_view(one, units, formulas, items) for one in formulas.values()}
-        rules = {
-            one.id: rule_view(
-                one, unit_of(one.spec.metric, units) if one.spec.metric else indicators[one.spec.indicator or ""].unit
+        seasons = {one.id: season_view(one) for one in _of(Season, every)}
+
+        def unit(metric: str) -> str:
+            return (
+                indicators[metric[4:]].unit if metric.startswith("ind.") else unit_of(metric, units) if metric else ""
             )
-            for one in _of(Rule, every)
-        }
+
+        profiles = {one.id: one for one in _of(Profile, every)}
+        targets = [
+            target_view(one, unit(metric_of(one)), profiles)
+            for one in sorted(_of(Target, every), key=lambda each: each.id)
+        ]
+        targets_of: defaultdict[str, list[TargetView]] = defaultdict(list)
+        for target in targets:
+            targets_of[enterprise_of(target.entity) or target.entity].append(target)
+        rules: dict[str, RuleView] = {}
+        for one in _of(Rule, every):
+            of_metric = unit(metric_of(one))
+            observed = observation_view(one, of_metric, targets, indicators)
+            rules[one.id] = rule_view(one, of_metric, observed, seasons)
         settings = next((one.spec for one in _of(Settings, every)), SettingsSpec())
         certificates: defaultdict[str, list[CertificateView]] = defaultdict(list)
         for one in sorted(_of(Certificate, every), key=lambda each: each.id):
@@ -217,6 +238,7 @@ class Snapshot:
             _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
             certificates={id_: tuple(views) for id_, views in certificates.items()},
             allocations={id_: tuple(views) for id_, views in allocations.items()},
+            targets={id_: tuple(views) for id_, views in targets_of.items()},
             _measurements={id_: tuple(views) for id_, views in measurements.items()},
         )
 
@@ -269,6 +291,17 @@ class Snapshot:
         asked += [name for each in self.indicators.values() for name in (each.numerator, each.denominator or "")]
         return any(name.startswith("online.") for name in asked)
 
+    @property
+    def asks_sources(self) -> bool:
+        """Whether it matters for numbers or alarms which source sends a meter's readings."""
+        return self.asks_online or any(each.select.kind == SOURCE for each in self.rules.values())
+
+    @property
+    def asks_tags(self) -> bool:
+        """Whether a limit or rule selects meters by their tag."""
+        selects = [one.select for one in (*self.rules.values(), *self.limits.values(), *self.checks)]
+        return any(select is not None and select.tag is not None for select in selects)
+
     def unit_of(self, metric: str) -> str:
         """Return the unit of a metric, `ind.ID` included; raise KeyError or MetricError when it is not known."""
         if metric.startswith("ind."):
@@ -315,20 +348,27 @@ class Snapshot:
         return groups.get(entity, ())
 
     def within(self, entity: str, at_ms: int) -> tuple[str, ...]:
-        """Return every entity that an entity lies in at an instant: enterprise of a meter, territories, their chain."""
+        """Return every entity that one lies in at an instant: of a meter or source its enterprise; territories."""
         enterprise = enterprise_of(entity)
         if enterprise is None:
             return self._chain(entity)
         territories = self.territories_of(enterprise, at_ms)
-        return (f"enterprise/{enterprise}", *territories) if entity.startswith("meter/") else territories
+        return territories if entity.startswith("enterprise/") else (f"enterprise/{enterprise}", *territories)
 
     def selects(self, select: SelectView | None, entity: str, at_ms: int) -> bool:
         """Return whether a selection means an entity at an instant; no selection means all."""
         if select is None:
             return True
         kind, id_ = parse_entity(entity)
+        if kind == SOURCE:
+            # A source's own id is unique; its enterprise stands before it for whom the alarm is about.
+            id_ = id_.partition(".")[2]
         if kind != select.kind or (select.ids is not None and id_ not in select.ids):
             return False
+        if select.tag is not None:
+            meter = self.documents.get(DocumentKey("meter", id_))
+            if not isinstance(meter, Meter) or meter.spec.tag != select.tag:
+                return False
         return select.within is None or select.within == entity or select.within in self.within(entity, at_ms)
 
     def rules_for(self, entity: str, at_ms: int) -> tuple[RuleView, ...]:
@@ -365,9 +405,9 @@ class Snapshot:
 
     def _digest(self, view: EnterpriseView) -> str:
         digest = hashlib.sha256()
+        unread = {"level", *(() if self.asks_sources else ("source",)), *(() if self.asks_tags else ("tag",))}
         for meter in view.meters:
             document = self.documents[DocumentKey("meter", f"{view.id}.{meter.id}")]
-            unread = {"level", "tag"} if self.asks_online else {"source", "level", "tag"}
             digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
             if meter.exchanges:
                 digest.update(repr((meter.exchanges, meter.multipliers)).encode())
@@ -379,6 +419,8 @@ class Snapshot:
             digest.update(repr(view.bought).encode())
         mine = self.certificates.get(view.id, ())
         digest.update(repr(mine).encode())
+        if view.id in self.targets:
+            digest.update(repr(self.targets[view.id]).encode())
         if view.id in self.allocations:
             digest.update(repr(self.allocations[view.id]).encode())
         used = frozenset((*(meter.carrier for meter in (*view.meters, *view.bought)), *(each.carrier for each in mine)))
@@ -404,6 +446,9 @@ class Snapshot:
                 ):
                     continue
             digest.update(self._number(key))
+            if isinstance(document, Rule):
+                for each in (*document.spec.during, *document.spec.except_):
+                    digest.update(self._number(DocumentKey("season", each.season)))
         # A selection's `in` reaches the enterprise through the territories above it.
         for one in (view, *(self.enterprises[each] for each in sellers)):
             for kind, dated in (("park", one.park), ("county", one.county), ("industry", one.industry)):
@@ -414,7 +459,9 @@ class Snapshot:
         return digest.hexdigest()
 
     def _number(self, key: DocumentKey) -> bytes:
-        return self.documents[key].model_dump_json(exclude={"name"}).encode()
+        # Who answers for a rule's alarms moves none of them.
+        people = {"spec": {"owners", "participants"}} if key.kind == "rule" else {}
+        return self.documents[key].model_dump_json(exclude={"name": True, **people}).encode()
 
     def _chain(self, entity: str) -> tuple[str, ...]:
         found: dict[str, None] = {}

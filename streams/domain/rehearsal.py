@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from schemas.ids import enterprise_of
 from schemas.messages import (
     VERSION,
+    AlarmEvent,
     CalendarDocument,
     Condition,
     Finding,
@@ -17,6 +18,7 @@ from schemas.messages import (
     Sold,
     decode_calendar,
     decode_condition,
+    decode_event,
     decode_finding,
     decode_sold,
     encode,
@@ -52,13 +54,15 @@ def records_after(cursor: Cursor, messages: Iterable[bytes | Reported | Sold]) -
 class Rehearsal:
     """Everything that a stream of messages brings about under a registry that may change on the way.
 
-    `totals` are by `entity|period`, `conditions` by id, `findings` by key; `rejected` is what the fold refused.
+    `totals` are by `entity|period`, `conditions` by id, `findings` by key; `events` are those of alarms in order,
+    and `rejected` is what the fold refused.
     """
 
     def __init__(self) -> None:
         self.totals: dict[str, CalendarDocument] = {}
         self.conditions: dict[str, Condition] = {}
         self.findings: dict[str, Finding] = {}
+        self.events: list[AlarmEvent] = []
         self.rejected: list[Rejected] = []
         self.version = 0
         self._state = MemoryMap()
@@ -118,5 +122,7 @@ class Rehearsal:
                     self._changed[key] = value
             elif topic == "alarm.conditions":
                 self.conditions[key] = decode_condition(value)
+            elif topic == "alarm.events":
+                self.events.append(decode_event(value))
             elif topic == "findings":
                 self.findings[key] = decode_finding(value)

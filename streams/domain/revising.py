@@ -12,7 +12,7 @@ from schemas.messages import VERSION, CalendarDocument, Cause, Revision
 from schemas.windows import Window, children_of, window
 from streams.domain.account import MICRO_PER_MS, Metrics
 from streams.domain.block import Block
-from streams.domain.calendar import PROVISIONAL, latest_known, total, totals, windows_in
+from streams.domain.calendar import PROVISIONAL, is_reported, latest_known, total, totals, windows_in
 from streams.domain.meter_table import MeterTable
 
 EVERYTHING = "*"  # in the place of a metric: nothing had come of the window before
@@ -45,10 +45,12 @@ def changes(
     kids = children_of(after.period)
     for at in after.touched:
         status = before.status[at] if before is not None else None
+        was_settled = settled(status)
+        if not was_settled and not late(kids[at], after.status[at]):
+            continue
         if _heard_of(after, at) and (before is None or not _heard_of(before, at)):
-            if settled(status) or late(kids[at], after.status[at]):
-                yield Change(after.entity, kids[at], EVERYTHING, None, None)
-        elif before is not None and settled(status):
+            yield Change(after.entity, kids[at], EVERYTHING, None, None)
+        elif before is not None and was_settled:
             for metric, values in sorted(after.metrics.items()):
                 had = before.metrics.get(metric)
                 old = had[at] if had is not None else None
@@ -57,20 +59,20 @@ def changes(
     if after.of == "month":
         for each, part in windows_in(after):
             own, was = after.own[each.name], before.own.get(each.name) if before is not None else None
+            was_settled = was is not None and settled(was.status)
+            if not was_settled and not late(each, own.status):
+                continue
             if _heard_in(after, each, part) and (before is None or not _heard_in(before, each, part)):
-                if (was is not None and settled(was.status)) or late(each, own.status):
-                    yield Change(after.entity, each, EVERYTHING, None, None)
-            elif before is not None and was is not None and settled(was.status):
+                yield Change(after.entity, each, EVERYTHING, None, None)
+            elif before is not None and was_settled:
                 yield from _between(after.entity, each, _numbers(before, each, part), _numbers(after, each, part))
 
 
 def _heard_of(document: CalendarDocument, at: int) -> bool:
     """Tell whether anything came of a child: a reading that counts in it or takes one away, or a reported value."""
-    return document.known[at] is not None or any(
-        values[at] is not None
-        for metric, values in document.metrics.items()
-        if metric.startswith(("output.", "reported."))
-    )
+    if document.known[at] is not None:
+        return True
+    return any(values[at] is not None for metric, values in document.metrics.items() if is_reported(metric))
 
 
 def _heard_in(document: CalendarDocument, each: Window, part: slice) -> bool:

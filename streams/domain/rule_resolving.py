@@ -9,12 +9,13 @@ from schemas.documents import (
     ReportedItem,
     Rule,
     Select,
-    Threshold,
+    Target,
     parse_metric,
 )
 from schemas.documents.fields import plain_text
-from schemas.documents.indicator import Direction
+from schemas.documents.rule import Bound, Direction, DuringSeason, RuleSpec
 from schemas.units import conversion
+from streams.domain.observation_views import ObservationView
 from streams.domain.resolving import day_ms, range_ms, version_of
 from streams.domain.rule_views import (
     BaseSince,
@@ -24,15 +25,17 @@ from streams.domain.rule_views import (
     LimitView,
     RuleView,
     SelectView,
+    StepView,
     TierView,
 )
+from streams.domain.season import ALWAYS, During, Named, SeasonView
 
 _OPPOSITE: dict[Direction, Direction] = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
 
 
 def select_view(select: Select) -> SelectView:
     """Return the view of a selection."""
-    return SelectView(select.kind, None if select.id is None else frozenset(select.id), select.in_)
+    return SelectView(select.kind, None if select.id is None else frozenset(select.id), select.in_, select.tag)
 
 
 def unit_of(metric: str, units: Mapping[str, str]) -> str:
@@ -103,27 +106,53 @@ def limit_view(limit: Limit, unit: str) -> LimitView:
     )
 
 
-def _bound_view(threshold: Threshold) -> BoundView:
-    direction, value = threshold.bound
+def _bound_view(bound: Bound) -> BoundView:
+    direction, value = bound
     return BoundView(direction, Fraction(value), plain_text(value))
 
 
-def rule_view(rule: Rule, unit: str) -> RuleView:
-    """Return the view of a rule whose metric or indicator is in `unit`."""
+def metric_of(rule: Rule | Target) -> str:
+    """Return the metric that a rule or target is about, `ind.ID` for an indicator, "" for none."""
     spec = rule.spec
-    raises = _bound_view(spec.raise_)
+    return spec.metric or ("" if spec.indicator is None else f"ind.{spec.indicator}")
+
+
+def rule_view(
+    rule: Rule, unit: str, observed: ObservationView | None = None, seasons: Mapping[str, SeasonView] | None = None
+) -> RuleView:
+    """Return the view of a rule whose metric or indicator is in `unit`, and what else it observes.
+
+    `seasons` are all there are, by id.
+    """
+    spec = rule.spec
+    steps = tuple(StepView(id_, _bound_view(bound), severity) for id_, bound, severity in spec.steps)
+    raises = steps[0].raises
     opposite = BoundView(_OPPOSITE[raises.direction], raises.value, raises.text)
     return RuleView(
         id=rule.id,
         version=version_of(rule),
-        metric=spec.metric or f"ind.{spec.indicator}",
-        unit=unit,
+        metric=metric_of(rule),
+        unit=unit if observed is None else observed.shown_in,
         window=spec.window,
         period=spec.period,
         select=select_view(spec.select),
-        raises=raises,
-        clears=opposite if spec.clear is None else _bound_view(spec.clear),
-        severity=spec.severity,
+        steps=steps,
+        clears=opposite if spec.clear is None else _bound_view(spec.clear.bound),
+        need=spec.of.n if spec.of is not None else spec.windows_in(spec.for_),
+        among=spec.of.m if spec.of is not None else None,
+        keep=spec.windows_in(spec.keep_for),
+        no_data=spec.no_data,
+        during=_during(spec, seasons or {}),
         from_ms=range_ms(rule)[0],
         to_ms=range_ms(rule)[1],
+        observed=observed,
     )
+
+
+def _during(spec: RuleSpec, seasons: Mapping[str, SeasonView]) -> During:
+    def named(each: DuringSeason) -> Named:
+        return Named(seasons[each.season], None if each.levels is None else frozenset(each.levels))
+
+    if not spec.during and not spec.except_:
+        return ALWAYS
+    return During(tuple(map(named, spec.during)), tuple(map(named, spec.except_)))

@@ -6,17 +6,21 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from schemas.decimals import MICRO
-from schemas.documents.indicator import Direction, IndicatorType, Severity
+from schemas.documents.indicator import IndicatorType, Severity
+from schemas.documents.rule import Direction
 from schemas.windows import WindowKind
+from streams.domain.observation_views import ObservationView
+from streams.domain.season import During
 
 
 @dataclass(frozen=True, slots=True)
 class SelectView:
-    """Which entities are meant: of a kind, of some ids (None: all), within an entity (None: anywhere)."""
+    """Which entities are meant: of a kind, of some ids (None: all), within an entity (None: anywhere), of a tag."""
 
     kind: str
     ids: frozenset[str] | None
     within: str | None
+    tag: str | None = None
 
 
 class BaseSince(NamedTuple):
@@ -113,9 +117,21 @@ class BoundView:
         return value <= self.value
 
 
+class StepView(NamedTuple):
+    """A tier of a rule (None for its only one), where it begins, and how grave it is."""
+
+    id: str | None
+    raises: BoundView
+    severity: Severity
+
+
 @dataclass(frozen=True, slots=True)
 class RuleView:
-    """A rule on `metric`, which is `ind.ID` for an indicator; `version` changes whenever anything of the rule does."""
+    """A rule on `metric`, which is `ind.ID` for an indicator; `version` changes whenever anything of the rule does.
+
+    Where it observes more than that metric's value, `unit` is the unit of what is `observed`. `need` windows running
+    fire, or `need` of the last `among`; `keep` windows running end an episode.
+    """
 
     id: str
     version: str
@@ -124,8 +140,18 @@ class RuleView:
     window: WindowKind
     period: Literal["hour", "day", "month", "quarter", "year", "episode"]
     select: SelectView
-    raises: BoundView
+    steps: tuple[StepView, ...]
     clears: BoundView
-    severity: Severity
+    need: int
+    among: int | None
+    keep: int
+    no_data: Literal["keep", "no_data", "raise"]
+    during: During
     from_ms: int
     to_ms: int
+    observed: ObservationView | None = None
+
+    @property
+    def raises(self) -> BoundView:
+        """Where its mildest tier begins."""
+        return self.steps[0].raises

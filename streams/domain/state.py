@@ -14,6 +14,7 @@ from schemas.windows import HOUR_MS
 CURSOR_KEY = b"~cursor"
 
 HOUR, DOCUMENT, ALARM, REPORT, FINDING, SALE, HEAD, PLACE, BLOCK = "h", "c", "a", "r", "f", "s", "~", "m", "d"
+MOVED = "t"  # which alarms' figures are to be told when the day ends
 
 
 class OrderedMap(Protocol):

@@ -171,6 +171,7 @@ class Territories:
         """
         if not self.waiting:
             return []
+        self.conditions.tell_amended(self._causes.latest_ms)
         year = min(name[:4] for name in (*self._months, *self._years))
         month = min((name for name in self._months if name[:4] == year), default=None)
         if month is not None:

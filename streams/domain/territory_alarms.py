@@ -1,13 +1,18 @@
 """The alarms of territories: what their windows are worth, and which conditions stand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from schemas.messages import AlarmEvent, Condition, encode
 from schemas.windows import Window, children_of, window, window_at
-from streams.domain.alarm import Value
+from streams.domain.across import is_over
+from streams.domain.alarm import Value, amended
 from streams.domain.enterprise_alarms import HOME, settled_in, value_in
+from streams.domain.flaw import Flaw
+from streams.domain.observing import reached
 from streams.domain.registry import Snapshot
 from streams.domain.shelf import Shelf
+from streams.domain.views import PauseView
 from streams.domain.watching import Watcher, evaluate
 from streams.domain.work import Output
 
@@ -17,11 +22,16 @@ class Conditions:
 
     def __init__(self) -> None:
         self._conditions: dict[tuple[str, str], dict[str, Condition]] = {}
+        self._moved: dict[str, Condition] = {}  # by id, whose figure is to be told when the day ends
         self._outputs: list[Output] = []
 
     def restore(self, condition: Condition) -> None:
         """Take over a condition that is written already."""
         self._conditions.setdefault((condition.rule, condition.entity), {})[condition.start] = condition
+        if condition.told is not None:
+            self._moved[condition.id] = condition
+        else:
+            self._moved.pop(condition.id, None)
 
     def of(self, rule: str, entity: str) -> dict[str, Condition]:
         """Return the conditions of a rule about an entity, by start."""
@@ -34,6 +44,12 @@ class Conditions:
         self._outputs.append(Output("alarm.conditions", condition.entity, key, encode(condition)))
         if event is not None:
             self._outputs.append(Output("alarm.events", condition.entity, key, encode(event)))
+
+    def tell_amended(self, known_ms: int) -> None:
+        """Tell the figures of settled alarms that moved on a day before that of `known_ms` [epoch ms]."""
+        today_ms = window_at(known_ms, "day").start_ms
+        for condition in [each for each in self._moved.values() if each.known < today_ms]:
+            self.put(*amended(condition, known_ms))
 
     def taken(self) -> list[Output]:
         """Return what was put since this was asked last."""
@@ -48,6 +64,27 @@ class TerritoryAlarms:
         self._documents = documents
         self._conditions = conditions
         self._entity = entity
+
+    @property
+    def entity(self) -> str:
+        """Whose alarms these are."""
+        return self._entity
+
+    def over(self, window: Window) -> bool:
+        """Tell whether the last hour of a window has passed: a territory knows it of its members alone."""
+        return is_over(partial(self._documents.get, self._entity), {}, window)
+
+    def silent_ms(self, window: Window) -> int | None:
+        """Return None: a territory sends no readings itself."""
+        return None
+
+    def findings(self, window: Window) -> Sequence[Flaw]:
+        """Return nothing: findings are of enterprises and meters."""
+        return ()
+
+    def stops(self) -> Sequence[PauseView]:
+        """Return nothing: production stands still in enterprises."""
+        return ()
 
     def value(self, metric: str, window: Window) -> Value:
         """Return what is known of a metric in a window."""
@@ -96,11 +133,14 @@ def watch_territory(
     for each in sorted(changed, key=lambda each: each.start_ms):
         by_kind.setdefault(each.kind, []).append(each)
     for watcher in watchers:
-        mine = [
-            each
-            for each in by_kind.get(watcher.watch.window, ())
-            if watcher.from_ms <= each.start_ms < watcher.to_ms
-            and snapshot.selects(watcher.select, entity, each.start_ms)
-        ]
+        windows = by_kind.get(watcher.watch.window, [])
+        if windows and watcher.watch.observed is not None:
+            windows = reached(watcher.watch.observed, windows, alarms.last_ms())
+        means = partial(_means, snapshot, watcher, entity)
+        mine = [*watcher.touched(windows, means), *watcher.settling(by_kind)]
         if mine:
-            evaluate(watcher.watch, entity, mine, alarms, known_ms)
+            evaluate(watcher.watch, entity, mine, means, alarms, known_ms)
+
+
+def _means(snapshot: Snapshot, watcher: Watcher, entity: str, each: Window) -> bool:
+    return watcher.holds(each.start_ms) and snapshot.selects(watcher.select, entity, each.start_ms)

@@ -21,6 +21,11 @@ class TerritoryCauses:
         self._members: dict[str, dict[str, dict[str, int]]] = {}  # territory -> day -> enterprise id -> arrival
         self._reports: dict[str, list[Reported]] = {}  # by territory
 
+    @property
+    def latest_ms(self) -> int:
+        """When the latest arrival was [epoch ms], 0 before the first."""
+        return self._latest_ms
+
     def pass_to(self, arrived_ms: int) -> None:
         """Note that something arrived."""
         self._latest_ms = max(self._latest_ms, arrived_ms)

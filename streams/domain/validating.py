@@ -3,7 +3,7 @@
 A day is judged once it is over, and again whenever something of it, or of a day that it is compared with, changes.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from schemas.windows import DAY_MS, Window, children_of, window, window_at
@@ -23,12 +23,21 @@ Measure = Callable[[Work, int], Quantities]
 class Validating:
     """What a part of a step judges of one enterprise: `digest` names its registry, `measure` computes an hour anew.
 
+    `made` are blocks by day that the part has computed already under this registry.
     `now_ms` is the highest tick. With `refill` everything is judged again under another registry: what was found under
     rules that hold no more is closed.
     """
 
     def __init__(
-        self, table: MeterTable, digest: str, work: Work, now_ms: int, measure: Measure, *, refill: bool
+        self,
+        table: MeterTable,
+        digest: str,
+        work: Work,
+        now_ms: int,
+        measure: Measure,
+        made: Mapping[str, Block],
+        *,
+        refill: bool,
     ) -> None:
         self._table = table
         self._digest = digest
@@ -36,7 +45,7 @@ class Validating:
         self._now_ms = now_ms
         self._measure = measure
         self._refill = refill
-        self._rebuilt: dict[str, Block | None] = {}
+        self._rebuilt: dict[str, Block | None] = dict(made)
 
     def days(self, touched: Iterable[str], moved: Iterable[str]) -> None:
         """Judge days that were touched, and those that are compared with days of which some quantity moved."""
@@ -55,12 +64,12 @@ class Validating:
     def _day(self, day: Window, stretch: StretchOfChecks) -> None:
         if day.end_ms > self._now_ms or not (stretch.judges_days or self._refill):
             return
-        block = self._block(day.name)
+        block = self.block(day.name)
         found: list[Flaw] = []
         if block is not None and stretch.judges_days:
             found = judge_day(
                 self._table, stretch, day, block,
-                lambda back: self._block(window_at(day.start_ms - back * DAY_MS, "day").name),
+                lambda back: self.block(window_at(day.start_ms - back * DAY_MS, "day").name),
             )  # fmt: skip
         self._change(day.name, found)
 
@@ -96,7 +105,7 @@ class Validating:
     def _change(self, place: str, found: Iterable[Flaw]) -> None:
         self._work.change_flaws(place, self._work.found_flaws(place), found)
 
-    def _block(self, day: str) -> Block | None:
+    def block(self, day: str) -> Block | None:
         """Return the block of a day; where it is not at hand, or of another registry, it is made for this once."""
         if day in self._rebuilt:
             return self._rebuilt[day]

@@ -20,8 +20,9 @@ from streams.domain.work import Looked, Stretch, Work
 _CHANGES = 10
 # Of a stretch of equal readings so many at each end are looked at.
 _ENDS = 3
-# What `placed` keeps beside an hour: the table and the rows; after them comes what is odd among these.
-_PLACED_ONLY = 2
+# `placed` keeps table and rows beside an hour; behind them comes what is odd among these, and then what is odd of them
+# together with the rows around the hour.
+_ODD_INSIDE = 2
 
 
 def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, set[int]]:
@@ -32,8 +33,10 @@ def rows_of_hour(work: Work, table: MeterTable, start_ms: int) -> tuple[Rows, se
     if looked is None:
         registers = around_registers(work, table, start_ms) if table.any_register else NO_ROWS
         looked = Looked(start_ms, registers, odd(work, table, hour, registers))
-    rows = in_order(join([own, around(work, table, start_ms, looked.around)]))
-    places = looked.odd
+    rows = join([own, around(work, table, start_ms, looked.around)])
+    if not len(rows):
+        return rows, set()
+    rows, places = in_order(rows), looked.odd
     if table.bought and (away := table.not_bought(start_ms)):
         rows, places = rows.take(~np.isin(rows.meter, away)), places.difference(away)
     if not places:
@@ -47,12 +50,14 @@ def odd(work: Work, table: MeterTable, hour: Hour | None, outside: Rows) -> set[
 
     `outside` are the rows that `around_registers` finds beside it.
     """
-    if not table.any_register:
+    if not table.any_register or (hour is None and not len(outside)):
         return set()
     found: set[int] = set()
     parts = [outside.take(usable(outside))]
     if hour is not None:
         found |= _odd_inside(table, hour)
+        if (seen := _seen(hour, outside)) is not None:
+            return seen
         rows, first, last = placed(table, hour)
         ends = np.concatenate((first[0], last[0], last[1]))
         is_end = np.zeros(len(rows), bool)
@@ -68,26 +73,38 @@ def odd(work: Work, table: MeterTable, hour: Hour | None, outside: Rows) -> set[
         inside = (rows.t >= hour.start_ms) & (rows.t < hour.start_ms + HOUR_MS)
         found.update(_falling_or_over(table, rows, same & ~(inside[1:] & inside[:-1])))
     first_of_all = np.flatnonzero(np.concatenate(([True], ~same)))
-    if not rows.v[first_of_all].all():
-        found.update(_after_something_else(work, table, rows.take(first_of_all[rows.v[first_of_all] == 0])))
-    if table.any_limited:
-        found.update(_still(work, table, rows, same))
+    zeros = first_of_all[rows.v[first_of_all] == 0]
+    still = _still(table, rows, same) if table.any_limited else []
     found.update(_changed(table, rows))
+    if len(zeros) or still:
+        found.update(_after_something_else(work, table, rows.take(zeros)))
+        found.update(_moving_again(work, table, rows, still))
+    elif hour is not None:
+        # What hangs on these rows alone need not be looked for again as long as the same ones are around.
+        hour.memo[_ODD_INSIDE + 1 :] = [(outside.columns, frozenset(found))]
     return found
+
+
+def _seen(hour: Hour, outside: Rows) -> set[int] | None:
+    """Return the odd registers as they were found with the same rows around the hour, None where they were not."""
+    if len(hour.memo) <= _ODD_INSIDE + 1:
+        return None
+    columns, found = hour.memo[_ODD_INSIDE + 1]
+    return set(found) if np.array_equal(columns, outside.columns) else None
 
 
 def _odd_inside(table: MeterTable, hour: Hour) -> frozenset[int]:
     """Return the places of the registers that fall, or pass their highest rate, between two readings of an hour."""
     rows = placed(table, hour).rows
     memo = hour.memo
-    if len(memo) == _PLACED_ONLY:
+    if len(memo) == _ODD_INSIDE:
         counts = usable(rows)
         if not table.all_register:
             counts &= table.register[rows.meter]
         if not counts.all():
             rows = rows.take(counts)
         memo.append(frozenset(_falling_or_over(table, rows, rows.meter[1:] == rows.meter[:-1])))
-    return memo[_PLACED_ONLY]
+    return memo[_ODD_INSIDE]
 
 
 def readings(work: Work, table: MeterTable, start_ms: int, place: int, own: Rows) -> Rows:
@@ -125,12 +142,16 @@ def _falling_or_over(table: MeterTable, rows: Rows, pairs: Bools) -> Iterator[in
         yield from place[pairs & (over | (length_ms >= highest.turn_ms[place]))].tolist()
 
 
-def _still(work: Work, table: MeterTable, rows: Rows, same: Bools) -> Iterator[int]:
-    """Yield the places of registers with a highest rate that stand still at the end, and move again later."""
+def _still(table: MeterTable, rows: Rows, same: Bools) -> list[int]:
+    """Return the last rows of the registers with a highest rate that stand still there."""
     last = np.flatnonzero(np.concatenate((~same, [True])))
     last = last[(last > 0) & table.limited[rows.meter[last]]]
-    still = last[same[last - 1] & (rows.v[last] == rows.v[last - 1])]
-    for at in still.tolist():
+    return last[same[last - 1] & (rows.v[last] == rows.v[last - 1])].tolist()
+
+
+def _moving_again(work: Work, table: MeterTable, rows: Rows, still: list[int]) -> Iterator[int]:
+    """Yield the places of registers that stand still in these rows, and move again later."""
+    for at in still:
         which = int(rows.meter[at])
         if _changes_beyond(work, table, which, int(rows.t[at]), int(rows.v[at]), after=True):
             yield which

@@ -1,54 +1,51 @@
 """Watching holds an entity's windows against its limits and rules, and says which alarms that raises or clears."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
-from schemas.decimals import MICRO, decimal_text
+from schemas.decimals import MICRO
 from schemas.documents.indicator import SEVERITIES
-from schemas.messages import AlarmEvent, Condition
-from schemas.windows import WINDOW_KINDS, Window, WindowKind, window, window_at
-from streams.domain.alarm import FIRING, OK, WITHDRAWN, Bound, Facts, Step, Value, Watch, advance, transition
+from schemas.windows import WINDOW_KINDS, Window, WindowKind, window_at
+from streams.domain.alarm import EPISODE, ERROR, FIRING, NO_DATA, OK, OPEN, PENDING, Bound, Facts, Step, Value, Watch
+from streams.domain.episode import Seen, Sight, see
+from streams.domain.evaluating import Alarms, Means, reason_of, see_in, take, windows_between
+from streams.domain.observing import observe
 from streams.domain.registry import BoundView, LimitView, RuleView, SelectView, Snapshot
+from streams.domain.season import ALWAYS, During
+from streams.domain.walking import walk
 
 # A limit is about accounting periods: what a single day or hour uses says nothing about it.
 LIMIT_WINDOWS: tuple[WindowKind, ...] = ("month", "quarter", "year")
 
 
 class Watcher(NamedTuple):
-    """A watch, whom it means, and in which time [epoch ms] its document is valid."""
+    """A watch, whom it means, in which time [epoch ms] its document is valid, and in which seasons it holds."""
 
     watch: Watch
     select: SelectView | None
     from_ms: int
     to_ms: int
+    during: During = ALWAYS
 
+    def holds(self, at_ms: int) -> bool:
+        """Tell whether it holds at an instant [epoch ms], whomever it means."""
+        return self.from_ms <= at_ms < self.to_ms and (self.during is ALWAYS or self.during.holds(at_ms))
 
-class Alarms(Protocol):
-    """The alarms of one entity as they stand, and the values of its windows."""
+    def touched(self, changed: list[Window], means: Means) -> list[Window]:
+        """Return which of some windows that changed it is to be held against.
 
-    def value(self, metric: str, window: Window) -> Value:
-        """Return what is known of a metric in a window."""
-        ...
+        Of episodes also the first window in which it does not hold, so that they end there.
+        """
+        if self.watch.period != EPISODE:
+            return [each for each in changed if means(each)]
+        return [each for each in changed if means(each) or means(window_at(each.start_ms - 1, each.kind))]
 
-    def settled(self, window: Window) -> bool:
-        """Tell whether a window has settled."""
-        ...
+    def settling(self, changed: Mapping[str, list[Window]]) -> list[Window]:
+        """Return the periods of its alarms, where these are longer than its windows, among what changed, by kind.
 
-    def last_ms(self) -> int:
-        """Return the end [epoch ms] of the last window that can have a value."""
-        ...
-
-    def condition(self, rule: str, start: str) -> Condition | None:
-        """Return an alarm's condition, None when it was never evaluated."""
-        ...
-
-    def starts(self, rule: str) -> list[str]:
-        """Return the starts of all alarms of a rule about this entity, in order of time."""
-        ...
-
-    def put(self, condition: Condition, event: AlarmEvent | None) -> None:
-        """Take over an alarm's new condition, and its event."""
-        ...
+        Where time alone lets a period settle, none of its windows changes.
+        """
+        return [] if self.watch.period in (EPISODE, self.watch.window) else changed.get(self.watch.period, [])
 
 
 def watchers(snapshot: Snapshot, kinds: Iterable[str]) -> tuple[Watcher, ...]:
@@ -57,7 +54,7 @@ def watchers(snapshot: Snapshot, kinds: Iterable[str]) -> tuple[Watcher, ...]:
     found: list[Watcher] = []
     for _, rule in sorted(snapshot.rules.items()):
         if rule.select.kind in kinds:
-            found.append(Watcher(_watch_of_rule(rule), rule.select, rule.from_ms, rule.to_ms))
+            found.append(Watcher(_watch_of_rule(rule), rule.select, rule.from_ms, rule.to_ms, rule.during))
     for _, limit in sorted(snapshot.limits.items()):
         kind = limit.select.kind if limit.select else "enterprise"
         if kind in kinds:
@@ -73,8 +70,12 @@ def _bound(view: BoundView) -> Bound:
 
 
 def _watch_of_rule(rule: RuleView) -> Watch:
-    step = Step(None, _bound(rule.raises), rule.severity)
-    return Watch(rule.id, rule.version, rule.metric, rule.window, rule.period, rule.unit, (step,), _bound(rule.clears))
+    steps = tuple(Step(step.id, _bound(step.raises), step.severity) for step in rule.steps)
+    about = rule.metric if rule.observed is None else rule.observed.subject
+    return Watch(
+        rule.id, rule.version, about, rule.window, rule.period, rule.unit, steps, _bound(rule.clears),
+        rule.observed, rule.need, rule.among, rule.keep, rule.no_data,
+    )  # fmt: skip
 
 
 def _watch_of_limit(limit: LimitView, window: WindowKind) -> Watch:
@@ -90,56 +91,109 @@ def gravity(place: int, tiers: int) -> str:
     return SEVERITIES[max(0, len(SEVERITIES) - tiers + place)]
 
 
-def evaluate(watch: Watch, entity: str, changed: list[Window], alarms: Alarms, known_ms: int) -> None:
-    """Evaluate a watch again after windows of its kind changed; `changed` is in order of time."""
-    if watch.period == "episode":
+def evaluate(watch: Watch, entity: str, changed: list[Window], means: Means, alarms: Alarms, known_ms: int) -> None:
+    """Evaluate a watch again after windows of its kind changed; `changed` is in order of time.
+
+    `means` tells whether the watch holds for the entity in a window. Of an episode the first window in which it does
+    not is among those that changed, so that the episode ends there.
+    """
+    if watch.period == EPISODE:
         for first, last in _clusters(changed):
-            _evaluate_episodes(watch, entity, first, last, alarms, known_ms)
+            walk(watch, entity, first, last, means, alarms, known_ms)
     elif watch.period == watch.window:
         for each in changed:
-            value = alarms.value(watch.metric, each)
-            _settle(watch, entity, each, watch.passed(value.micro), value, each.start_ms, alarms, known_ms)
+            value = observe(watch, each, alarms)
+            _settle(watch, entity, each, _of_window(watch, each, value, alarms), alarms, known_ms)
     else:
         kind: WindowKind = next(kind for kind in WINDOW_KINDS if kind == watch.period)
         for period in dict.fromkeys(window_at(each.start_ms, kind) for each in changed):
-            _evaluate_period(watch, entity, period, alarms, known_ms)
+            _settle(watch, entity, period, _of_parts(watch, period, means, alarms), alarms, known_ms)
 
 
-def _settle(
-    watch: Watch, entity: str, period: Window, step: Step | None, value: Value, since_ms: int, alarms: Alarms,
-    known_ms: int,
-) -> None:  # fmt: skip
+class _Held(NamedTuple):
+    """What a period comes to: its condition, the step that is passed, by which value, in which window."""
+
+    condition: str
+    step: Step | None
+    value: Value
+    at: Window
+
+
+def _of_window(watch: Watch, period: Window, value: Value, alarms: Alarms) -> _Held:
+    step = watch.passed(value.micro)
+    if step is not None and (step.bound.upward or value.complete or alarms.settled(period)):
+        return _Held(FIRING, step, value, period)
+    if value.micro is None:
+        settled = value.failed or (watch.no_data != "keep" and alarms.settled(period))
+        return _without_value(watch, see(watch, value, settled=settled), value, period)
+    return _Held(OK, None, value, period)
+
+
+def _without_value(watch: Watch, seen: Seen, value: Value, at: Window) -> _Held:
+    if seen.sight is Sight.FAILED:
+        return _Held(ERROR, None, value, at)
+    if seen.sight is Sight.MISSING and watch.no_data != "keep":
+        raises = watch.no_data == "raise"
+        return _Held(FIRING if raises else NO_DATA, watch.steps[0] if raises else None, value, at)
+    return _Held(OK, None, value, at)
+
+
+def _of_parts(watch: Watch, period: Window, means: Means, alarms: Alarms) -> _Held:
+    """Hold a period to the first of its windows that passed the gravest step; without one, to its last known value.
+
+    A step is passed where it is in as many windows as the watch asks for, all of them in the period.
+    """
+    among = watch.among or watch.need
+    passed: list[int] = []  # of the last windows the places of the steps
+    worst: tuple[int, Value, Window] | None = None
+    last = _Held(OK, None, Value(None, None), period)
+    silent: Seen | None = None
+    for each in windows_between(period.start_ms, min(period.end_ms, alarms.last_ms()), watch.window):
+        if not means(each):
+            passed.clear()
+            continue
+        value = observe(watch, each, alarms)
+        seen = see_in(watch, each, value, alarms)
+        if seen.sight is Sight.OPEN:
+            continue
+        if seen.sight in (Sight.MISSING, Sight.FAILED):
+            silent = seen
+        if seen.sight is Sight.MISSING and watch.no_data == "raise":
+            seen = Seen(Sight.PASSED, 0)
+        passed = [*passed, seen.step][-among:]
+        reached = sorted(passed, reverse=True)[watch.need - 1] if len(passed) >= watch.need else -1
+        if reached >= 0 and (worst is None or reached > worst[0]):
+            worst = reached, value, each
+        if value.micro is not None:
+            last = _Held(OK, None, value, each)
+    if worst is not None:
+        return _Held(FIRING, watch.steps[worst[0]], worst[1], worst[2])
+    near = any(step >= 0 for step in passed) and (watch.among is not None or passed[-1] >= 0)
+    if near and watch.need > 1 and not alarms.settled(period):
+        return last._replace(condition=PENDING, step=watch.steps[max(passed)])
+    if last.value.micro is None and silent is not None and alarms.settled(period):
+        return _without_value(watch, silent, Value(None, None), period)
+    return last
+
+
+def _settle(watch: Watch, entity: str, period: Window, held: _Held, alarms: Alarms, known_ms: int) -> None:
     before = alarms.condition(watch.rule, period.name)
-    if before is None and value.micro is None:
+    if before is None and held.condition == OK and held.value.micro is None:
         return
-    if step is None and before is not None and before.condition != FIRING:
+    fires = held.condition == FIRING
+    since_ms = held.at.start_ms if fires else period.start_ms
+    if held.condition == OK and before is not None and before.condition not in OPEN:
         since_ms = before.since
-    facts = Facts(step, value, since_ms, _reason(watch, step, value), alarms.settled(period))
-    _take(watch, entity, period.name, before, facts, alarms, known_ms)
-
-
-def _evaluate_period(watch: Watch, entity: str, period: Window, alarms: Alarms, known_ms: int) -> None:
-    """Hold a period to the first of its windows that passed the gravest step; without one, to its last known value."""
-    worst: tuple[int, Step, Value, Window] | None = None
-    last = Value(None, None)
-    for each in _windows(period.start_ms, min(period.end_ms, alarms.last_ms()), watch.window):
-        value = alarms.value(watch.metric, each)
-        step = watch.passed(value.micro)
-        last = value if value.micro is not None else last
-        if step is not None and (worst is None or watch.steps.index(step) > worst[0]):
-            worst = watch.steps.index(step), step, value, each
-    if worst is None:
-        _settle(watch, entity, period, None, last, period.start_ms, alarms, known_ms)
-    else:
-        _settle(watch, entity, period, worst[1], worst[2], worst[3].start_ms, alarms, known_ms)
-
-
-def _windows(from_ms: int, to_ms: int, kind: WindowKind) -> Iterator[Window]:
-    at = from_ms
-    while at < to_ms:
-        each = window_at(at, kind)
-        yield each
-        at = each.end_ms
+    facts = Facts(
+        held.condition,
+        held.step,
+        held.value,
+        since_ms,
+        reason_of(watch, held.step, held.value),
+        alarms.settled(period),
+        fired_ms=held.at.start_ms if fires else None,
+    )
+    take(watch, entity, period.name, before, facts, alarms, known_ms)
 
 
 def _clusters(changed: list[Window]) -> Iterator[tuple[Window, Window]]:
@@ -151,82 +205,3 @@ def _clusters(changed: list[Window]) -> Iterator[tuple[Window, Window]]:
             first = each
         last = each
     yield first, last
-
-
-def _evaluate_episodes(watch: Watch, entity: str, first: Window, last: Window, alarms: Alarms, known_ms: int) -> None:
-    """Walk from the first changed window on, until past the last one the same episode is open as was before."""
-    spans = _episodes(watch, alarms)
-    open_ms = _open_at(spans, first.start_ms)
-    found: dict[int, int | None] = {}
-    end_of_data = alarms.last_ms()
-    at = first.start_ms
-    while at < end_of_data and not (at >= last.end_ms and _open_at(spans, at) == open_ms):
-        each = window_at(at, watch.window)
-        open_ms, closed = advance(watch, open_ms, at, alarms.value(watch.metric, each))
-        if closed is not None:
-            found[closed.start_ms] = closed.end_ms
-        at = each.end_ms
-    if open_ms is not None:
-        found[open_ms] = None if at >= end_of_data else spans[open_ms]
-    for begin_ms in spans:
-        if first.start_ms <= begin_ms < at and begin_ms not in found:
-            start = window_at(begin_ms, watch.window)
-            value = alarms.value(watch.metric, start)
-            facts = Facts(None, value, begin_ms, "the values that raised it were corrected", gone=True)
-            _take(watch, entity, start.name, alarms.condition(watch.rule, start.name), facts, alarms, known_ms)
-    for begin_ms, end_ms in sorted(found.items()):
-        _put_episode(watch, entity, begin_ms, end_ms, alarms, known_ms)
-
-
-def _put_episode(watch: Watch, entity: str, begin_ms: int, end_ms: int | None, alarms: Alarms, known_ms: int) -> None:
-    start = window_at(begin_ms, watch.window)
-    value = alarms.value(watch.metric, start)
-    condition = alarms.condition(watch.rule, start.name)
-    if end_ms is None or condition is None or condition.condition == WITHDRAWN:
-        step = watch.passed(value.micro) or watch.steps[0]
-        facts = Facts(step, value, begin_ms, _reason(watch, step, value))
-        condition = _take(watch, entity, start.name, condition, facts, alarms, known_ms)
-    if end_ms is not None:
-        closing = window_at(end_ms, watch.window)
-        text = f"cleared in {closing.name} at {_text(alarms.value(watch.metric, closing))} {watch.unit}"
-        _take(watch, entity, start.name, condition, Facts(None, value, end_ms, text), alarms, known_ms)
-
-
-def _episodes(watch: Watch, alarms: Alarms) -> dict[int, int | None]:
-    """Return the episodes that stand, begin and end (None while open) [epoch ms], in order of time."""
-    found: dict[int, int | None] = {}
-    for start in alarms.starts(watch.rule):
-        condition = alarms.condition(watch.rule, start)
-        if condition is not None and condition.condition != WITHDRAWN:
-            found[window(start).start_ms] = condition.since if condition.condition == OK else None
-    return found
-
-
-def _open_at(spans: dict[int, int | None], at: int) -> int | None:
-    """Return the begin of the episode that was open when the window at `at` began."""
-    return next((begin for begin, end in reversed(spans.items()) if begin < at and (end is None or end >= at)), None)
-
-
-def _take(
-    watch: Watch, entity: str, start: str, before: Condition | None, facts: Facts, alarms: Alarms, known_ms: int
-) -> Condition:
-    condition, event = transition(watch, entity, start, before, facts, known_ms)
-    if condition is not before:
-        alarms.put(condition, event)
-    return condition
-
-
-def _text(value: Value) -> str:
-    return "no value" if value.micro is None else decimal_text(value.micro)
-
-
-_SAYS = {"gt": "above", "ge": "not below", "lt": "below", "le": "not above"}
-
-
-def _reason(watch: Watch, step: Step | None, value: Value) -> str:
-    if value.micro is None:
-        return "no value"
-    if step is None:
-        return "within"
-    name = f" of tier {step.tier}" if step.tier else ""
-    return f"{watch.metric} {_text(value)} is {_SAYS[step.bound.direction]} {step.bound.text} {watch.unit}{name}"

@@ -4,7 +4,7 @@ Objects are never changed in place once they are in a cache, so giving a piece o
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
@@ -32,6 +32,7 @@ from streams.domain.state import (
     DOCUMENT,
     FINDING,
     HOUR,
+    MOVED,
     PLACE,
     REPORT,
     OrderedMap,
@@ -110,6 +111,7 @@ class Work:
         self.enterprise = enterprise
         self.outputs: list[Output] = []
         self.events: list[AlarmEvent] = []
+        self.mute = False  # whether what is put now is of numbers that are computed again
         self._base = base
         self._cache = cache
         self._hour_prefix = state_key(enterprise, HOUR, "")
@@ -272,20 +274,31 @@ class Work:
 
     def last_hour_end_ms(self) -> int:
         """Return the end [epoch ms] of the last hour of which anything is known, 0 where nothing is."""
+        for day in self._days_backwards():
+            document = self.document(day)
+            statuses = document.status if document is not None else []
+            # A reading may have touched an hour ahead of all others and left nothing known of its day.
+            known = [index for index, status in enumerate(statuses) if status]
+            if known:
+                return children_of(day)[known[-1]].end_ms
+        return 0
+
+    def _days_backwards(self) -> Iterator[str]:
+        """Yield the names of the days that have documents, the last first."""
         prefix = state_key(self.enterprise, DOCUMENT, "")
-        names = [key[len(prefix) :].decode() for key in self._documents]
+        put = sorted(name for key in self._documents if len(name := key[len(prefix) :].decode()) == _DAY_NAME)
         key = self._base.last_before(prefix + b"~", prefix)
-        # A month or year can stand last when something was reported ahead of all readings.
-        while key is not None and len(key) - len(prefix) != _DAY_NAME:
+        while key is not None:
+            name = key[len(prefix) :].decode()
+            # A month or year can stand last when something was reported ahead of all readings.
+            if len(name) == _DAY_NAME:
+                while put and put[-1] > name:
+                    yield put.pop()
+                if put and put[-1] == name:
+                    put.pop()
+                yield name
             key = self._base.last_before(key, prefix)
-        if key is not None:
-            names.append(key[len(prefix) :].decode())
-        last = max((name for name in names if len(name) == _DAY_NAME), default=None)
-        document = self.document(last) if last is not None else None
-        if document is None:
-            return 0
-        known = [hour for hour, status in zip(children_of(document.period), document.status, strict=True) if status]
-        return known[-1].end_ms if known else 0
+        yield from reversed(put)
 
     def reports(self) -> dict[tuple[str, str], Reported]:
         """Return what stands of the enterprise's reported values, by (metric, period)."""
@@ -329,6 +342,13 @@ class Work:
         """Set an alarm's condition; it and its event are written out."""
         rule, entity, start = condition.rule, condition.entity, condition.start
         key = state_key(self.enterprise, ALARM, rule, entity, start)
+        before = self.condition(rule, entity, start)
+        moved_before = before is not None and before.told is not None
+        if self.mute and condition.told is not None and not moved_before:
+            condition = msgspec.structs.replace(condition, told=None)
+        if moved_before or condition.told is not None:
+            moved = state_key(self.enterprise, MOVED, rule, entity, start)
+            self._durable[moved] = None if condition.told is None else b""
         data = encode(condition)
         if (rule, entity) in self._starts and start not in self._starts[rule, entity]:
             del self._starts[rule, entity]
@@ -336,8 +356,16 @@ class Work:
         self._durable[key] = data
         self.outputs.append(Output("alarm.conditions", entity, condition.id.encode(), data))
         if event is not None:
+            event = msgspec.structs.replace(event, mute=True) if self.mute else event
             self.events.append(event)
             self.outputs.append(Output("alarm.events", entity, condition.id.encode(), encode(event)))
+
+    def moved_conditions(self) -> list[Condition]:
+        """Return the alarms whose figures moved since they were told last."""
+        prefix = state_key(self.enterprise, MOVED, "")
+        alarms = state_key(self.enterprise, ALARM, "")
+        found = (self._read(alarms + key[len(prefix) :], decode_condition) for key in sorted(self.keys(prefix)))
+        return [each for each in found if each is not None]
 
     def get(self, key: bytes) -> bytes | None:
         """Return a raw record."""

@@ -20,7 +20,7 @@ from streams.stores.lists_file import ListsFile
 from streams.stores.series import AlarmPoint, Entry, Move, ReadingPoint, WindowPoint, known, window_point
 from streams.stores.store_file import StoreFile
 
-VERSION = 5
+VERSION = 6
 # Heartbeats come every few seconds and nobody looks back further.
 ENGINE_KEPT_MS = 7 * 86_400_000
 

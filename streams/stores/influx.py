@@ -40,7 +40,7 @@ from streams.stores.series import (
 )
 from streams.stores.store_file import StoreFile
 
-VERSION = 3
+VERSION = 4
 SCHEMA = (
     *lists.SCHEMA,
     # The buckets that go with the lists: others of the same names have not what was written.

@@ -14,6 +14,7 @@ from schemas.decimals import INT64_MAX
 from schemas.messages import (
     AlarmEvent,
     Condition,
+    DeliveryNote,
     Finding,
     Rejected,
     decode_condition,
@@ -25,6 +26,7 @@ from schemas.messages import (
 )
 from schemas.series import ALARM, WINDOW_MEASUREMENTS, Point
 from schemas.windows import window
+from streams.stores import deliveries
 from streams.stores.series import (
     AlarmsPage,
     CursorError,
@@ -69,6 +71,7 @@ SCHEMA = (
     "unread_since_ms INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID",
     # By entity the number of the last step that changed something of it; under "" the number of the last step.
     "CREATE TABLE changes (entity TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
+    *deliveries.SCHEMA,
 )
 
 LIMIT = 1000
@@ -105,6 +108,8 @@ def put(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
             rows["INSERT OR REPLACE INTO conditions VALUES (?, ?, ?, ?, ?, ?)"].append(
                 (entry.id, entry.entity, entry.rule, entry.condition, window(entry.start).start_ms, encode(entry))
             )
+        elif isinstance(entry, DeliveryNote):
+            rows[deliveries.PUT] += deliveries.rows(entry)
         elif isinstance(entry, Finding):
             rows["INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)"].append(
                 (entry.enterprise, entry.start, entry.rule, entry.meter, entry.open, encode(entry))

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 
 from schemas.messages import AlarmEvent, Condition, Finding
 from schemas.windows import WindowKind
-from streams.stores import lists
+from streams.stores import deliveries, lists
+from streams.stores.deliveries import Delivered, DigestPage
 from streams.stores.series import AlarmsPage, Earlier, Read, Receipt, RejectedPage, RevisionsPage, StoreError
 from streams.stores.store_file import StoreFile
 
@@ -56,6 +57,16 @@ class ListsFile:
         """Return an alarm's transitions; see Listing."""
         with self._file.reading() as connection:
             return lists.events(connection, id_)
+
+    def deliveries(self, alarm: str) -> list[Delivered]:
+        """Return what became of an alarm's events; see Listing."""
+        with self._file.reading() as connection:
+            return deliveries.of_alarm(connection, alarm)
+
+    def digest(self, id_: str, *, after: str | None = None, limit: int = 100) -> DigestPage:
+        """Return the events of a digest; see Listing."""
+        with self._file.reading() as connection:
+            return deliveries.of_digest(connection, id_, after, limit)
 
     def rejected(
         self,

@@ -8,9 +8,10 @@ every call is limited in time and raises StoreError with a stable code when the 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from schemas.messages import AlarmEvent, Condition, Finding, Rejected, Revision
+from schemas.messages import AlarmEvent, Condition, DeliveryNote, Finding, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import WINDOW_KINDS, WindowKind
+from streams.stores.deliveries import Delivered, DigestPage
 
 
 class StoreError(Exception):
@@ -184,7 +185,7 @@ class Revised(NamedTuple):
     revision: Revision
 
 
-Entry = Condition | AlarmEvent | Finding | Refused | Part | Revised
+Entry = Condition | AlarmEvent | Finding | Refused | Part | Revised | DeliveryNote
 
 
 class Refusal(NamedTuple):
@@ -288,6 +289,14 @@ class Listing(Protocol):
 
     def events(self, id_: str) -> list[AlarmEvent]:
         """Return the transitions of an alarm, by `seq`."""
+        ...
+
+    def deliveries(self, alarm: str) -> list[Delivered]:
+        """Return what became of each event of an alarm on its way to whom, by `seq`."""
+        ...
+
+    def digest(self, id_: str, *, after: str | None = None, limit: int = 100) -> DigestPage:
+        """Return a page of the events that a digest tells; empty, with no total, when there is none."""
         ...
 
     def rejected(

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.messages import Reported
+from streams.domain.alarm import OPEN
 from tests.folding import REGISTRY, Stream, batch, document, documents, instant, message, meter, report, tick
 from tests.independent import HOUR_MS, LOCAL, Reading, shared
 
@@ -35,6 +36,21 @@ LIMITS = """
 {apiVersion: qingyu/v1, kind: rule, id: day, valid_from: 2018-01-01,
  spec: {metric: qty.electricity, window: day, period: day, select: {kind: enterprise, id: [works]},
         raise: {gt: "20"}, severity: warning}}
+---
+{apiVersion: qingyu/v1, kind: rule, id: lasting, valid_from: 2018-01-01,
+ spec: {metric: qty.electricity, window: hour, period: episode, select: {kind: enterprise}, for: 2, keep_for: 2h,
+        tiers: [{id: low, raise: {gt: "3"}, severity: info}, {id: high, raise: {gt: "9"}, severity: warning}],
+        clear: {lt: "2"}, no_data: raise, except: [{season: midnight}]}}
+---
+{apiVersion: qingyu/v1, kind: rule, id: often, valid_from: 2018-01-01,
+ spec: {metric: qty.electricity, window: hour, period: episode, select: {kind: meter, id: [works.e01]},
+        of: {n: 2, m: 4}, raise: {gt: "5"}, no_data: no_data, severity: warning}}
+---
+{apiVersion: qingyu/v1, kind: rule, id: of-the-day, valid_from: 2018-01-01,
+ spec: {metric: qty.electricity, window: hour, period: day, select: {kind: enterprise}, for: 2,
+        raise: {gt: "5"}, no_data: no_data, severity: warning}}
+---
+{apiVersion: qingyu/v1, kind: season, id: midnight, valid_from: 2018-01-01, spec: {hours: [{from: 0, to: 1}]}}
 """
 SO2 = document("carrier", "so2", unit="mg/m3", medium="other", energy=False)
 METERS = (
@@ -116,13 +132,13 @@ def steps(readings: Sequence[Sent], data: st.DataObject) -> list[list[bytes]]:
 def standing(stream: Stream) -> dict[str, Any]:
     """Return all that stands, but for what tells how it came to stand."""
     said = {key: msgspec.structs.replace(each, touched=[], input=[], registry=0) for key, each in stream.totals.items()}
-    firing = {
-        (each.rule, each.start): (each.value, each.tier, each.since, each.coverage)
+    alarms = {
+        (each.rule, each.start): (each.condition, each.value, each.tier, each.since, each.fired, each.coverage)
         for each in stream.conditions.values()
-        if each.condition == "firing"
+        if each.condition in OPEN
     }
     findings = {key: each for key, each in stream.findings.items() if each.open}
-    return {"totals": said, "firing": firing, "findings": findings}
+    return {"totals": said, "alarms": alarms, "findings": findings}
 
 
 def told_whole(stream: Stream) -> bool:

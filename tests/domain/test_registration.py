@@ -168,3 +168,25 @@ JSON = st.recursive(
 )
 def test_whatever_comes_is_answered_not_raised(kind: str, fields: dict[str, Any]) -> None:
     assert isinstance(register({}, [{"kind": kind, **fields}]), Accepted | Rejected)
+
+
+@pytest.mark.parametrize(
+    ("select", "idle"),
+    [
+        ({"kind": "meter", "tag": "totl"}, True),
+        ({"kind": "meter", "in": "enterprise/bz-steel"}, False),
+        ({"kind": "enterprise", "in": "industry/c31"}, False),
+        ({"kind": "enterprise", "in": "park/empty"}, True),
+        ({"kind": "enterprise"}, False),
+    ],
+)
+def test_a_rule_whose_selection_means_nothing_is_taken_with_a_warning(
+    city: dict[DocumentKey, Document], select: dict[str, Any], idle: bool
+) -> None:
+    spec = {"metric": "qty.electricity", "window": "day", "period": "day", "raise": {"gt": "1"}, "severity": "info"}
+    park = document("park", "empty", {"county": "bazhou"})
+    found = register(city, [park, document("rule", "odd", {**spec, "select": select})])
+    assert isinstance(found, Accepted), found
+    assert [(each.document, each.path, each.code) for each in found.warnings] == (
+        [(1, "spec.select", "selects_nothing")] if idle else []
+    )

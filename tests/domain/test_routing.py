@@ -93,6 +93,7 @@ def test_a_route_means_the_entities_that_it_selects(select: dict[str, Any], enti
 
     assert bool(found.targets) is meant
     assert [one.reason for one in found.not_sent] == ([] if meant else [Silence.OTHER_ENTITY])
+    assert [one.reason for one in found.stored] == ([] if meant else [Silence.NO_ROUTE])
 
 
 def test_each_thing_that_a_route_asks_for_is_a_reason_of_its_own() -> None:
@@ -104,6 +105,16 @@ def test_each_thing_that_a_route_asks_for_is_a_reason_of_its_own() -> None:
     assert reasons(routing(route(valid_to="2019-01-01")), event()) == [Silence.ROUTE_NOT_IN_FORCE]
     ended = document("recipient", "ended", {"channels": {"mail": {"address": "e@x"}}}, valid_to="2019-01-01")
     assert reasons(routing(ended, route(recipients=["ended"])), event()) == [Silence.RECIPIENT_NOT_IN_FORCE]
+
+
+def test_ten_routes_about_others_are_one_reason_to_store_and_one_about_this_is_named() -> None:
+    others = [route(f"r{number}", select={"kind": "enterprise", "id": ["mill"]}) for number in range(10)]
+    nobody = routing(*others).decide(event(), NOW_MS)
+    assert (len(nobody.not_sent), [(one.route, one.reason) for one in nobody.stored]) == (10, [(None, "no_route")])
+    told = routing(*others, route()).decide(event(), NOW_MS)
+    assert (len(told.targets), told.stored) == (1, ())
+    grave = routing(*others, route(severity=["info"])).decide(event(), NOW_MS)
+    assert [(one.route, one.reason) for one in grave.stored] == [("r", "other_severity")]
 
 
 def test_an_end_follows_the_route_of_its_alarm_whatever_its_own_severity() -> None:

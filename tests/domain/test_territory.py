@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.messages import CalendarDocument, Condition, Reported, decode_calendar, decode_condition, decode_event
 from schemas.windows import window
 from streams.domain.territory import Territories
+from streams.domain.territory_alarms import Conditions
 from tests.territory_city import CITY, ENTERPRISES, Outputs, enterprise_documents, hour, plain, records, snapshot
 
 SNAPSHOT = snapshot()
@@ -302,8 +303,8 @@ def test_a_countys_intensity_is_held_against_its_limit() -> None:
     outputs = {("output.steel", "2018-06"): 1_000_000}
     for document, text in records(enterprise_documents("steady", {HOURS[0]: hour(170_000_000)}, outputs)):
         city.take(document, text)
-    (found,) = (each for each in conditions(drain(city)) if each.rule == "county-limit")
-    assert (found.entity, found.start, found.condition) == ("county/east", "2018-06", "firing")
+    *_, found = (each for each in conditions(drain(city)) if each.rule == "county-limit")
+    assert (found.entity, found.start, found.condition) == ("county/east", "2018-06", "established")
     assert (found.tier, found.value) == ("access", "85")
     assert own(city, "county/east", "2018-06", "ind.steel-intensity") == 85_000_000
 
@@ -394,3 +395,18 @@ def test_a_new_rule_is_held_against_what_is_known_already() -> None:
     written = drain(city)
     assert [(each.entity, each.condition) for each in conditions(written)] == [("county/east", "firing")]
     assert not [topic for topic, _ in written if topic == "totals"]
+
+
+def test_a_territorys_figure_is_amended_once_on_a_later_day_than_it_moved() -> None:
+    moved = Condition(
+        1, "id", "county-day", "1", "county/east", "2026-03-01", "day", "established", None, "warning", "610", "500",
+        "kWh", 0, window("2026-03-05T10").start_ms, "", 1.0, seq=2, told="600",
+    )  # fmt: skip
+    alarms = Conditions()
+    alarms.restore(moved)
+    alarms.tell_amended(window("2026-03-05T23").start_ms)
+    assert alarms.taken() == []
+    for at in ("2026-03-06T00", "2026-03-07T00"):
+        alarms.tell_amended(window(at).start_ms)
+    (event,) = [decode_event(each.value) for each in alarms.taken() if each.topic == "alarm.events"]
+    assert (event.cause, event.told, event.value, event.seq) == ("amended", "600", "610", 3)
