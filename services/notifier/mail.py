@@ -19,7 +19,7 @@ import aiosmtplib
 
 from schemas.documents import Recipient
 from schemas.settings import Settings
-from services.notifier.answer import Answer, delivered, failed, line, refused
+from services.notifier.answer import Answer, delivered, denied, line, refused, unreachable
 from services.notifier.signature import KEY_HEADER
 from services.notifier.wording import Wording
 from services.secrets import SecretError, Secrets
@@ -47,14 +47,16 @@ class MailChannel:
         if mail is None:
             return refused("the recipient has no mail address any more")
         if not self._settings.smtp_host:
-            return failed("no mail server is set: QINGYU_SMTP_HOST")
+            return denied("no mail server is set: QINGYU_SMTP_HOST")
         try:
-            message = self.message(recipient.id, mail.address, recipient.spec.language, wording)
+            message = self.message(
+                recipient.id, mail.address, recipient.spec.language, wording, recipient.spec.template
+            )
             return await self._hand_over(message, mail.address)
         except SecretError as error:
-            return failed(str(error))
+            return denied(str(error))
         except TimeoutError:
-            return failed(f"no answer within {self._settings.notify_timeout_s:g} s")
+            return unreachable(f"no answer within {self._settings.notify_timeout_s:g} s")
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = ", ".join(f"{one.code} {one.message}" for one in error.recipients)
             return self._by_code(min(one.code for one in error.recipients), f"the recipient was not taken: {codes}")
@@ -62,15 +64,19 @@ class MailChannel:
             return self._by_code(error.code, f"the recipient was not taken: {error.code} {error.message}")
         except aiosmtplib.SMTPDataError as error:
             return self._by_code(error.code, f"the mail was not taken: {error.code} {error.message}")
+        except aiosmtplib.SMTPAuthenticationError as error:
+            return denied(f"the mail server does not know us: {error.code} {error.message}")
         except aiosmtplib.SMTPResponseException as error:
-            # Greeting, login, sender: what is wrong there is the installation's, not this mail's.
-            return failed(f"the mail server answered {error.code} {error.message}")
+            # Greeting, sender: what is wrong there is the installation's, not this mail's.
+            return unreachable(f"the mail server answered {error.code} {error.message}")
         except (aiosmtplib.SMTPException, OSError) as error:
-            return failed(f"not reached: {type(error).__name__}: {error}")
+            return unreachable(f"not reached: {type(error).__name__}: {error}")
 
-    def message(self, recipient: str, address: str, language: str, wording: Wording) -> EmailMessage:
+    def message(
+        self, recipient: str, address: str, language: str, wording: Wording, template: str | None = None
+    ) -> EmailMessage:
         """Return the mail; every header is one line, whatever stands in a name."""
-        letter = wording.letter("zh" if language == "zh" else "en")
+        letter = wording.letter("zh" if language == "zh" else "en", template)
         sender = self._settings.smtp_from
         domain = sender.rpartition("@")[2]
         domain = domain if _DOMAIN.fullmatch(domain) else "localhost"
@@ -80,7 +86,7 @@ class MailChannel:
         message["Subject"] = letter.title
         message["Date"] = formatdate(self._now_s(), localtime=False)
         message["Message-ID"] = f"<{_digest(wording.key, recipient)}@{domain}>"
-        message["References"] = f"<{_digest(wording.event.id, recipient)}@{domain}>"
+        message["References"] = f"<{_digest(wording.message.group, recipient)}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message[KEY_HEADER] = wording.key
         message.set_content(letter.text)
@@ -114,7 +120,7 @@ class MailChannel:
 
     @staticmethod
     def _by_code(code: int, reason: str) -> Answer:
-        return refused(reason) if code >= 500 else failed(reason)
+        return refused(reason) if code >= 500 else unreachable(reason)
 
 
 def _digest(*parts: str) -> str:

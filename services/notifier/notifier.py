@@ -6,42 +6,41 @@ done when every delivery of it is; so nothing is forgotten, and what is said twi
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.documents import Recipient
-from schemas.messages import AlarmEvent, DeliveryRead, decode_event
+from schemas.messages import DeliveryRead, decode_event
 from schemas.settings import Settings
-from schemas.topics import DELIVERY, ENGINE
+from schemas.topics import DELIVERY, DELIVERY_LOG, ENGINE
 from services.clock import Clock
 from services.heart import Heart
-from services.notifier.lane import Channel, Item, Lane
-from services.notifier.mail import MailChannel
+from services.notifier.chain import Chain
+from services.notifier.escalation import Escalation
+from services.notifier.known import Known
+from services.notifier.lanes import Lanes
 from services.notifier.memory import Memory
 from services.notifier.reader import Reader, Record
 from services.notifier.telling import Figures
-from services.notifier.webhook import WebhookChannel
-from services.notifier.wording import Wording
 from services.outbox import Outbox
-from services.secrets import SecretError, Secrets
 from streams.domain.registry import Snapshot
-from streams.domain.routing import Decision, Routing, Silence
+from streams.domain.routing import Routing
 from streams.failpoints import hit
-from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
+from streams.stores.following import FollowingError
 
-# Deliveries in hand, of all lanes; an event is about 2 KiB. Beyond it nothing is read until some are done.
-OUTSTANDING = 20_000
+# Deliveries in hand, of all lanes, some hundred bytes each; an event of about 2 KiB is shared by all of its deliveries.
+# Beyond it nothing is read until some are done.
+OUTSTANDING = 200_000
 # Offsets are noted this often: what was told is recorded by itself, so a crash costs reading, not repeats.
 NOTE_S = 2.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 NOTE_LIMIT_S = 10.0
-# How often a start looks whether the registry has been read.
+# How often a start looks whether the registry and what people did have been read.
 WAIT_S = 0.05
 
 _log = structlog.get_logger(__name__)
@@ -53,19 +52,19 @@ class Notifier:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._clock = Clock.parse(settings.clock)
-        self._secrets = Secrets(settings.secrets)
-        self._registry = RegistryFollower(settings)
-        self._outbox = Outbox(settings, "notifier", (DELIVERY, ENGINE))
+        self._known = Known(settings)
+        self._outbox = Outbox(settings, "notifier", (DELIVERY, DELIVERY_LOG, ENGINE))
         self._memory = Memory(settings, self._outbox)
         self._reader = Reader(settings)
-        self._figures = Figures(self._outstanding)
+        self._figures = Figures(lambda: self._lanes.outstanding)
         name = settings.instance or "notifier"
         self._heart = Heart(name, self._outbox, lambda: self._reader.lag, self._figures.counts)
-        self._routing = Routing.of(self._registry.snapshot)
-        self._registry.on_change.append(self._switch)
-        self._ways: dict[str, Channel] = {}
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._board = (settings.public or settings.api).rstrip("/")
+        routing = Routing.of(self._known.registry.snapshot)
+        self._lanes = Lanes(settings, self._clock, self._memory, self._figures, routing)
+        self._escalation = Escalation(self._known, self._memory, self._lanes)
+        attention = self._known.attention
+        self._chain = Chain(self._clock, self._memory, self._lanes, self._figures, attention, self._escalation)
+        self._known.registry.on_change.append(self._switch)
         self._stopping = asyncio.Event()
         self._since_ms = 0
         self._loaded = False
@@ -80,64 +79,46 @@ class Notifier:
 
         A channel in trouble does not make the notifier unready: a restart would not mend it.
         """
-        ready = self._loaded and self._registry.ready and self._reader.ready and self._outbox.ready
-        troubles = {lane.name: lane.trouble for lane in list(self._lanes.values()) if lane.trouble}
-        waiting = {lane.name: lane.waiting for lane in list(self._lanes.values()) if lane.waiting}
+        ready = self._loaded and self._known.ready and self._reader.ready and self._outbox.ready
+        troubles = {lane.name: lane.trouble for lane in self._lanes if lane.trouble}
+        waiting = {lane.name: lane.waiting for lane in self._lanes if lane.waiting}
         return ready, {
-            **self._registry.state(),
+            **self._known.state(),
             **self._outbox.state(),
             "events": self._reader.fault or "ok",
             "memory": len(self._memory) if self._loaded else "not read yet",
             "lag": self._reader.lag,
+            "held": self._chain.held,
             "outstanding": sum(waiting.values()),
             "waiting": waiting,
             "trouble": troubles,
-            "secrets_missing": self._missing_secrets(),
+            "secrets_missing": self._lanes.missing_secrets(),
             "mail_server": self._settings.smtp_host or "none",
         }
 
     async def run(self) -> None:
         """Read and tell until told to stop."""
         self._outbox.start()
-        await self._registry.start(limit_s=0)
-        self._ways = {
-            "webhook": WebhookChannel(self._settings, self._secrets),
-            "mail": MailChannel(self._settings, self._secrets),
-        }
+        await self._known.start()
+        self._lanes.open()
         beating = asyncio.create_task(self._heart.beat(), name="heartbeat")
         try:
             await self._begin()
             while not self._stopping.is_set():
                 await self._once()
         finally:
-            for lane in self._lanes.values():
-                await lane.stop()
+            await self._lanes.stop()
             if self._loaded:
                 await self._note()
             beating.cancel()
             await asyncio.wait([beating], timeout=NOTE_LIMIT_S)
             await self._reader.stop()
-            await self._registry.stop()
-            for way in self._ways.values():
-                await way.close()
+            await self._known.stop()
+            await self._lanes.close()
             await self._outbox.stop()
 
-    # What lanes ask at each attempt.
-
-    def recipient(self, id_: str) -> Recipient | None:
-        """Return a recipient that is registered and valid now."""
-        return self._routing.recipient(id_, self._clock.now_ms())
-
-    def wording(self, event: AlarmEvent) -> Wording:
-        """Return the words for an event, with today's names."""
-        return Wording(event, self._registry.snapshot, f"{self._board}/board/alarm/{event.id}")
-
-    def now_ms(self) -> int:
-        """Return real time [epoch ms]: a delivery happens in it, whatever clock the numbers live on."""
-        return time.time_ns() // 1_000_000
-
     async def _begin(self) -> None:
-        while not (self._registry.loaded and self._outbox.ready) and not self._stopping.is_set():
+        while not (self._known.loaded and self._outbox.ready) and not self._stopping.is_set():
             await self._pause(WAIT_S)
         attempt = 0
         while not self._stopping.is_set():
@@ -147,6 +128,9 @@ class Notifier:
                 self._reader.lost(error)
             else:
                 self._since_ms = read.since
+                self._chain.begin()
+                for recipient, channel in self._memory.unfinished_lanes():
+                    self._lanes.lane(recipient, channel)
                 await self._connect(read.offsets)
                 return
             await self._pause(BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
@@ -177,11 +161,11 @@ class Notifier:
             attempt += 1
 
     async def _once(self) -> None:
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             if lane.task is not None and lane.task.done():
                 # A lane ends by a fault of ours only; the process ends with it and is started again.
                 lane.task.result()
-        if self._outstanding() >= OUTSTANDING:
+        if self._lanes.outstanding >= OUTSTANDING:
             await self._pause(BACKOFF_S[0])
         else:
             try:
@@ -193,17 +177,23 @@ class Notifier:
                 return
             if records and not await self._take(records):
                 return
+        self._chain.look(self._known.changes)
+        await self._chain.settle()
         if time.monotonic() - self._noted >= NOTE_S:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NOTE_LIMIT_S):
+                    await self._escalation.turn(self._lanes.routing, self._clock.now_ms())
             await self._note()
+            self._lanes.beat()
 
     async def _take(self, records: list[Record]) -> bool:
         """Hand the deliveries of events to their lanes; False when told to stop before."""
-        # A route that was registered before an alarm must be known here before the alarm is.
+        # A route registered, or a silence made, before an alarm must be known here before the alarm is.
         while not self._stopping.is_set():
             try:
-                await self._registry.read_to_end()
+                await self._known.read_to_end()
                 break
-            except RegistryUnavailableError as error:
+            except FollowingError as error:
                 self._reader.lost(error)
                 await self._pause(BACKOFF_S[2])
         else:
@@ -217,71 +207,28 @@ class Notifier:
                 self._figures.took("unreadable")
                 self._reader.take(record, 0)
                 continue
-            self._deliver(record, event)
+            self._chain.take(event, self._since_ms, partial(self._reader.take, record))
+        await self._chain.settle()
         return True
-
-    def _deliver(self, record: Record, event: AlarmEvent) -> None:
-        if event.known < self._since_ms:
-            self._figures.took("old")
-            self._figures.silent(Silence.TOO_OLD)
-            self._reader.take(record, 0)
-            return
-        decision = self._routing.decide(event, self._clock.now_ms())
-        self._figures.took("told" if decision.targets else "nobody")
-        for not_sent in decision.not_sent:
-            self._figures.silent(not_sent.reason)
-        done = self._reader.take(record, len(decision.targets))
-        if not decision.targets:
-            _log.info("told to nobody", alarm=event.id, seq=event.seq, entity=event.entity, why=_why(decision))
-        hit("notifier.taken")
-        for target in decision.targets:
-            item = Item(event, done, asyncio.get_running_loop().time())
-            self._lane(target.recipient, target.channel).put(item)
-
-    def _lane(self, recipient: str, channel: str) -> Lane:
-        lane = self._lanes.get((recipient, channel))
-        if lane is None:
-            way = self._ways[channel]
-            lane = Lane(recipient, channel, way, self._memory, self, self._figures, self._settings)
-            self._lanes[recipient, channel] = lane
-            lane.start()
-        return lane
 
     async def _note(self) -> None:
         self._noted = time.monotonic()
         offsets = self._reader.done()
-        if self._memory.read is not None and offsets == self._memory.read.offsets:
-            return
         with suppress(TimeoutError):
             async with asyncio.timeout(NOTE_LIMIT_S):
+                # What events began must be known to the next process before it need not read them any more.
+                await self._escalation.save()
+                if self._memory.read is not None and offsets == self._memory.read.offsets:
+                    return
+                hit("notifier.before-commit")
                 await self._memory.done(self._since_ms, offsets)
                 await self._reader.commit(offsets)
                 hit("notifier.after-commit")
 
     def _switch(self, snapshot: Snapshot) -> None:
-        self._routing = Routing.of(snapshot)
-
-    def _outstanding(self) -> int:
-        return sum(lane.waiting for lane in list(self._lanes.values()))
-
-    def _missing_secrets(self) -> dict[str, str]:
-        missing: dict[str, str] = {}
-        hooks = (one.spec.channels.webhook for one in self._routing.recipients)
-        wanted = {hook.secret for hook in hooks if hook is not None}
-        if self._settings.smtp_user:
-            wanted.add(self._settings.smtp_password)
-        for reference in sorted(wanted):
-            try:
-                self._secrets.resolve(reference)
-            except SecretError as error:
-                missing[reference] = str(error)
-        return missing
+        self._lanes.routing = Routing.of(snapshot)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-
-
-def _why(decision: Decision) -> dict[str, int]:
-    return dict(Counter(str(one.reason) for one in decision.not_sent)) or {"no_route": 1}

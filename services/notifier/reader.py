@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import ALARM_EVENTS
+from streams.failpoints import hit
 
 RECORDS = 500
 POLL_MS = 200
@@ -90,9 +91,11 @@ class Reader:
             # Before anything is fetched, so that a position is never ahead of what was taken in hand.
             self._asked = time.monotonic()
             await self._ask()
+        hit("notifier.before-fetch")
         found = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=RECORDS)
         if found:
             self.heard()
+            hit("notifier.after-fetch")
         return [record for records in found.values() for record in records]
 
     def take(self, record: Record, deliveries: int) -> Callable[[], None]:

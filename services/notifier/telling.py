@@ -5,11 +5,16 @@ from collections.abc import Callable, Mapping
 
 import prometheus_client
 
+from schemas.documents.channel import CHANNELS
+from services.notifier.answer import Trouble
+
 _EVENTS = prometheus_client.Counter(
     "qingyu_notifier_events", "Events read, by what became of them: told, nobody, old, unreadable.", ["result"]
 )
 _ANSWERS = prometheus_client.Counter(
-    "qingyu_notifier_answers", "Answers of channels: delivered, refused, failed.", ["channel", "answer"]
+    "qingyu_notifier_answers",
+    "Answers of channels: delivered, auth, limited, refused, unreachable.",
+    ["channel", "answer"],
 )
 _DELIVERIES = prometheus_client.Counter(
     "qingyu_notifier_deliveries", "Deliveries done with: delivered, refused, given_up, dropped.", ["channel", "outcome"]
@@ -25,6 +30,12 @@ class Figures:
         self._outstanding = outstanding
         self._counts: Counter[str] = Counter()
         _OUTSTANDING.set_function(outstanding)
+        for channel in CHANNELS:
+            # Told as 0 from the beginning: where a count appears with its first failure, no rate shows that failure.
+            for result in ("delivered", *Trouble):
+                _ANSWERS.labels(channel, str(result))
+            for outcome in ("delivered", "refused", "given_up", "dropped"):
+                _DELIVERIES.labels(channel, outcome)
 
     def counts(self) -> Mapping[str, int]:
         """Return what a heartbeat tells of it."""

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from schemas.documents import DocumentKey
+from schemas.documents import DocumentKey, Template
 from schemas.documents.notification import Language
-from schemas.ids import IdError, enterprise_of, key_of, parse_entity
+from schemas.escalation import StepEvent
+from schemas.ids import IdError, enterprise_of, parse_entity
 from schemas.messages import AlarmEvent
+from schemas.templating import TemplateFaultError, render
 from schemas.windows import local_datetime
 from services.notifier.answer import line
+from services.notifier.message import Message, single
+from streams.domain.escalating import ESCALATED
 from streams.domain.registry import Snapshot
 
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -27,13 +32,25 @@ _GRAVITY = {
     "en": {"critical": "Critical", "warning": "Warning", "info": "Notice"},
 }
 _CONDITION = {
-    "zh": {"firing": "告警中", "pending": "待确认", "established": "已成定局", "ok": "已解除", "withdrawn": "已撤销"},
+    "zh": {
+        "firing": "告警中",
+        "pending": "待确认",
+        "established": "已成定局",
+        "ok": "已解除",
+        "withdrawn": "已撤销",
+        "recovering": "恢复中",
+        "no_data": "无数据",
+        "error": "无法判断",
+    },
     "en": {
         "firing": "firing",
         "pending": "pending",
         "established": "established",
         "ok": "cleared",
         "withdrawn": "withdrawn",
+        "recovering": "recovering",
+        "no_data": "no data",
+        "error": "cannot be told",
     },
 }
 _ENDING = {"zh": {"ok": "告警解除", "withdrawn": "告警撤销"}, "en": {"ok": "Cleared", "withdrawn": "Withdrawn"}}
@@ -44,6 +61,15 @@ _CAUSE = {
         "cleared": "已回到限值以内",
         "corrected": "数据更正后不再成立",
         "unwatched": "限额或规则已停用",
+        "amended": "数据更正，仍超过",
+        "pending": "超过限值，尚未达到要求的时长",
+        "recovering": "已回落，尚未达到要求的时长",
+        "resumed": "再次超过",
+        "no_data": "没有数据",
+        "error": "无法计算",
+        "settled": "周期已结算，仍超过",
+        "reopened": "周期重新开放",
+        "escalated": "无人确认，已升级",
     },
     "en": {
         "raised": "the limit was passed",
@@ -51,19 +77,35 @@ _CAUSE = {
         "cleared": "back within the limit",
         "corrected": "does not hold after data were corrected",
         "unwatched": "the limit or rule is no longer in force",
+        "amended": "data were corrected, and it still holds",
+        "pending": "the limit was passed, not yet for as long as the rule asks",
+        "recovering": "back within the limit, not yet for as long as the rule asks",
+        "resumed": "the limit was passed again",
+        "no_data": "no data came",
+        "error": "it could not be worked out",
+        "settled": "the period has settled, and it still holds",
+        "reopened": "the period is open again",
+        "escalated": "nobody acknowledged it",
     },
 }
+_ESCALATED = {"zh": "升级·", "en": "Escalated, "}
 _LABELS = {
     "zh": ("对象", "规则", "状态", "原因", "当前值", "限值", "档位", "周期起点", "自", "获知时间", "依据", "覆盖率"),
     "en": ("Entity", "Rule", "Condition", "Cause", "Value", "Limit", "Tier", "Period from", "Since", "Known", "Basis",
            "Coverage"),
 }  # fmt: skip
+# What the notifier itself says of channels.
+_OWN_RULES = {
+    "delivery-failure": {"zh": "消息通道故障", "en": "channel does not deliver"},
+    "channel-check": {"zh": "消息通道每日检查", "en": "daily check of the channel"},
+}
 _FOOT = {
-    "zh": "本邮件由晴雨自动发出。同一事件重复发送时编号不变。",
+    "zh": "本消息由晴雨自动发出。同一事件重复发送时编号不变。",
     "en": "Sent by Qingyu. A repeat of this message carries the same key.",
 }
 _OPEN = {"zh": "在看板中查看", "en": "Open the board"}
 
+_log = structlog.get_logger(__name__)
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=lambda name: name is not None and ".html" in name,
@@ -84,16 +126,24 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The words for one event, with the names of a registry; `board` is the address of the alarm's page."""
+    """The words for one message, with the names of a registry; `board` is the address of its page.
 
-    event: AlarmEvent
+    What is said of `event` is said of the only event of a message, or of the gravest of a digest.
+    """
+
+    message: Message
     snapshot: Snapshot
     board: str
 
     @property
+    def event(self) -> AlarmEvent:
+        """The message's event, of a digest the gravest."""
+        return self.message.events[0]
+
+    @property
     def key(self) -> str:
         """The idempotency key."""
-        return key_of(self.event.id, str(self.event.seq))
+        return self.message.key
 
     def name(self, key: DocumentKey, language: Language) -> str | None:
         """Return the name of a document in a language, in the other where it has no such; None without any."""
@@ -106,6 +156,9 @@ class Wording:
 
     def entity(self, language: Language) -> str:
         """Return what people call the entity; a meter with its enterprise."""
+        kind, _, id_ = self.event.entity.partition("/")
+        if kind == "recipient":
+            return self.name(DocumentKey(kind, id_), language) or id_
         try:
             key = DocumentKey(*parse_entity(self.event.entity))
         except IdError:
@@ -119,12 +172,18 @@ class Wording:
     def rule(self, language: Language) -> str:
         """Return what people call the rule or limit."""
         id_ = self.event.rule
+        if id_ in _OWN_RULES:
+            return _OWN_RULES[id_][language]
         return self.name(DocumentKey("rule", id_), language) or self.name(DocumentKey("limit", id_), language) or id_
 
     def title(self, language: Language) -> str:
         """Return the message in one line."""
+        if self.message.digest is not None:
+            return line(self._sum(language))
         event = self.event
         head = _ENDING[language].get(event.condition) or _GRAVITY[language].get(event.severity, event.severity)
+        if event.cause == ESCALATED:
+            head = f"{_ESCALATED[language]}{head}"
         value, limit = _amount(event.value, event.unit), _amount(event.limit, event.unit)
         if language == "zh":
             what = f"{self.entity('zh')} {self.rule('zh')}"
@@ -134,13 +193,15 @@ class Wording:
         return line(f"{head}: {self.entity('en')}, {self.rule('en')}{figures}" + (f" (limit {limit})" if limit else ""))
 
     def rows(self, language: Language) -> list[tuple[str, str]]:
-        """Return what is known, label and text, without what is not."""
+        """Return what is known, label and text, without what is not; of a digest its events, the gravest first."""
+        if self.message.digest is not None:
+            return [(_instant(one.known), self._of(one).title(language)) for one in self.message.events]
         event = self.event
         values = (
             f"{self.entity(language)} ({event.entity})",
             f"{self.rule(language)} ({event.rule})",
             _CONDITION[language].get(event.condition, event.condition),
-            _CAUSE[language].get(event.cause, event.cause),
+            self._cause(event, language),
             _amount(event.value, event.unit),
             _amount(event.limit, event.unit),
             event.tier or "",
@@ -152,8 +213,24 @@ class Wording:
         )
         return [(label, line(text)) for label, text in zip(_LABELS[language], values, strict=True) if text]
 
-    def letter(self, language: Language) -> Letter:
-        """Return the message as people read it."""
+    def _cause(self, event: AlarmEvent, language: Language) -> str:
+        if isinstance(event, StepEvent):
+            return event.because_zh if language == "zh" else event.because
+        return _CAUSE[language].get(event.cause, event.cause)
+
+    def _of(self, event: AlarmEvent) -> "Wording":
+        return Wording(single(event), self.snapshot, self.board)
+
+    def _sum(self, language: Language) -> str:
+        heads = _ENDING[language] | _GRAVITY[language]
+        parts = [(heads.get(name, name), count) for name, count in self.message.counts.items()]
+        total = len(self.message.members)
+        if language == "zh":
+            return f"告警汇总 {total} 条：" + "，".join(f"{head} {count}" for head, count in parts)
+        return f"Digest of {total} alarm events: " + ", ".join(f"{head} {count}" for head, count in parts)
+
+    def letter(self, language: Language, template: str | None = None) -> Letter:
+        """Return the message as people read it; `template` is the id of the document that words it, if any does."""
         fields: dict[str, Any] = {
             "language": {"zh": "zh-CN", "en": "en"}[language],
             "product": _PRODUCT[language],
@@ -165,15 +242,59 @@ class Wording:
             "foot": _FOOT[language],
             "key": self.key,
         }
-        return Letter(
+        usual = Letter(
             f"[{_PRODUCT[language]}] {fields['title']}",
             _templates.get_template("mail.txt.jinja").render(fields),
             _templates.get_template("mail.html.jinja").render(fields),
         )
+        found = None if template is None else self.snapshot.documents.get(DocumentKey("template", template))
+        return self._worded(usual, found, language, fields) if isinstance(found, Template) else usual
 
-    def body(self, recipient: str, alarm_url: str) -> bytes:
+    def _worded(self, usual: Letter, template: Template, language: Language, fields: dict[str, Any]) -> Letter:
+        event = self.event
+        one = self.message.digest is None
+        filled = fields | {
+            "digest": not one,
+            "count": len(self.message.members),
+            "entity": self.entity(language),
+            "rule": self.rule(language),
+            "condition": event.condition,
+            "cause": event.cause,
+            "severity": event.severity,
+            "tier": event.tier or "" if one else "",
+            "value": _amount(event.value, event.unit) if one else "",
+            "limit": _amount(event.limit, event.unit) if one else "",
+            "start": event.start,
+            "reason": event.reason,
+        }
+        parts: dict[str, str] = {}
+        for part in ("title", "text", "html"):
+            source: str | None = getattr(getattr(template.spec, part), language)
+            try:
+                parts[part] = getattr(usual, part) if source is None else render(source, filled, html=part == "html")
+            except TemplateFaultError as error:
+                # It passed when it was registered; what it cannot word is said as ever, since it must be said.
+                _log.warning("a template could not be filled in", template=template.id, part=part, fault=str(error))
+                parts[part] = getattr(usual, part)
+        return Letter(line(parts["title"]), parts["text"], parts["html"])
+
+    def body(self, recipient: str, url: str) -> bytes:
         """Return the message as programs read it; docs/notify.md has its shape."""
         event = self.event
+        if self.message.digest is not None:
+            return msgspec.json.encode(
+                {
+                    "v": 1,
+                    "type": "alarm.digest",
+                    "key": self.key,
+                    "recipient": recipient,
+                    "title": {language: self.title(language) for language in LANGUAGES},
+                    "links": {"digest": url, "board": self.board},
+                    "counts": self.message.counts,
+                    "keys": self.message.keys,
+                    "worst": self.message.events,
+                }
+            )
         return msgspec.json.encode(
             {
                 "v": 1,
@@ -186,7 +307,7 @@ class Wording:
                     "name": {language: self.entity(language) for language in LANGUAGES},
                 },
                 "rule": {"id": event.rule, "name": {language: self.rule(language) for language in LANGUAGES}},
-                "links": {"alarm": alarm_url, "board": self.board},
+                "links": {"alarm": url, "board": self.board},
                 "event": event,
             }
         )

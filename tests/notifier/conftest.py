@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
-from schemas.messages import READ_KEY, AlarmEvent, Delivery, decode_delivery, encode
+from schemas.escalation import ESCALATION_KEY
+from schemas.messages import DIGEST_KEY, READ_KEY, ROBOT_KEY, AlarmEvent, Delivery, decode_delivery, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALARM_EVENTS, DELIVERY
@@ -26,6 +27,7 @@ from services.notifier.notifier import Notifier
 from services.simulator.mail_server import MailServer
 from services.topics import apply_topics
 from streams.domain.alarm import alarm_id
+from tests.notifier.robots import Robots
 from tests.registry_writing import write_set
 from tests.running import read
 from tests.sink.conftest import send
@@ -182,8 +184,9 @@ def say(settings: Settings, *events: AlarmEvent) -> None:
 
 
 def records(settings: Settings) -> list[Delivery]:
-    """Return everything that was recorded of deliveries, in order."""
-    return [decode_delivery(each.value) for each in read(settings, DELIVERY) if each.key != READ_KEY]
+    """Return everything that was recorded of single deliveries, in order."""
+    others = (READ_KEY, DIGEST_KEY.encode(), ROBOT_KEY.encode(), ESCALATION_KEY.encode())
+    return [decode_delivery(each.value) for each in read(settings, DELIVERY) if not each.key.startswith(others)]
 
 
 def until(found: Callable[[], Any], what: str = "it", limit_s: float = LIMIT_S, every_s: float = 0.02) -> Any:
@@ -238,6 +241,7 @@ class House:
     mail_server: MailServer
     running: RunningNotifier
     version: int = 1
+    robots: Robots | None = None
 
     def register(self, *raws: dict[str, Any]) -> None:
         self.version += 1
@@ -320,14 +324,17 @@ def settings_of(kafka: LocalKafka | ForeignKafka, smtp_port: int, folder: Path, 
         "public": "https://board.city.example",
         "secrets": folder,
         "notify_timeout_s": 2.0,
+        "notify_private": "127.0.0.1",
+        "notify_fallback_s": 1.0,
         "notify_retry_s": 0.05,
         "notify_give_up_s": 600.0,
     }
     return Settings(**fields | more)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
+    # Not for the package: modules use the same paths, and one would find the calls of another.
     found = Receiver()
     yield found
     found.stop()

@@ -47,8 +47,8 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-# Before the send, between the answer and the record, and behind the record.
-FAILPOINTS = ("notifier.taken@2", "notifier.after-send@2", "notifier.after-record@3")
+# Before the send, between send and answer, between the answer and the record, and behind the record.
+FAILPOINTS = ("notifier.taken@2", "notifier.after-send@2", "notifier.after-answer@2", "notifier.after-record@3")
 ADDRESS = "killed@city.example"
 
 
@@ -88,7 +88,7 @@ def test_whatever_is_killed_everything_is_told_and_repeats_carry_the_same_key(
     ]
     events = [
         event("killed", seq, condition, start=f"2026-{month:02}")
-        for month in range(1, 5)
+        for month in range(1, 6)
         for seq, condition in ((1, "firing"), (2, "ok"))
     ]
     expected = {key_of_event(one) for one in events}

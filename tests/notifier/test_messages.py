@@ -2,6 +2,7 @@
 
 import datetime as dt
 import email.utils
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from schemas.documents import parse_document
 from schemas.settings import Settings
+from schemas.templating import TemplateFaultError
 from services.notifier.mail import MailChannel
+from services.notifier.message import SHOWN, digest, single
+from services.notifier.post import MAX_RETRY_AFTER_S, retry_after_s
 from services.notifier.signature import TOLERANCE_S, fault_of, sign
-from services.notifier.webhook import MAX_RETRY_AFTER_S, retry_after_s
 from services.notifier.wording import Wording
 from services.secrets import Secrets
 from streams.domain.registry import Snapshot
@@ -24,7 +27,7 @@ def wording(name: dict[str, str], **more: Any) -> Wording:
     raw = document("enterprise", "works", {}, name=name)
     found = parse_document(raw)
     assert not isinstance(found, list)
-    return Wording(event("works", **more), Snapshot.build(1, [found]), "https://board.city.example/")
+    return Wording(single(event("works", **more)), Snapshot.build(1, [found]), "https://board.city.example/")
 
 
 def channel(tmp_path: Path) -> MailChannel:
@@ -73,6 +76,32 @@ def test_a_value_that_is_not_known_is_left_out() -> None:
     assert wording({}, value=None).title("en") == "Critical: works, steel-limit (limit 94 kgce/t)"
 
 
+def test_a_template_words_what_it_has_and_leaves_the_rest() -> None:
+    spec = {"title": {"en": "{{ entity }}: {{ value }}"}, "html": {"en": "<p>{{ entity }}</p>"}}
+    known = [
+        parse_document(document("template", "short", spec)),
+        parse_document(document("enterprise", "works", {}, name={"en": "A<B"})),
+    ]
+    said = Wording(single(event("works")), Snapshot.build(1, known), "https://board.city.example/")  # pyright: ignore[reportArgumentType]
+
+    assert said.letter("en", "short").title == "A<B: 97.235 kgce/t"
+    assert said.letter("en", "short").html == "<p>A&lt;B</p>"
+    assert said.letter("en", "short").text == said.letter("en").text
+    assert said.letter("zh", "short") == said.letter("zh")
+    assert said.letter("en", "gone") == said.letter("en")
+
+
+def test_what_a_template_cannot_word_is_said_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> str:
+        raise TemplateFaultError(1, "division by zero")
+
+    known = [parse_document(document("template", "broken", {"title": {"en": "{{ entity }}"}}))]
+    said = Wording(single(event("works")), Snapshot.build(1, known), "https://board.city.example/")  # pyright: ignore[reportArgumentType]
+    assert said.letter("en", "broken").title == "works"
+    monkeypatch.setattr("services.notifier.wording.render", fails)
+    assert said.letter("en", "broken") == said.letter("en")
+
+
 def test_a_signature_fits_one_body_one_moment_and_one_secret() -> None:
     signature = sign("s", 1000, b"body")
 
@@ -93,3 +122,23 @@ def test_a_pause_is_asked_for_in_seconds_or_by_date() -> None:
     assert retry_after_s("99999999", 1000.0) == MAX_RETRY_AFTER_S
     assert retry_after_s("soon", 1000.0) is None
     assert retry_after_s(None, 1000.0) is None
+
+
+def test_a_digest_counts_its_events_shows_the_worst_and_names_every_key() -> None:
+    events = [event("works", start=f"20{year:02}-01", severity="warning") for year in range(30)]
+    events += [event("works", start="2040-01"), event("works", 2, "ok", start="2041-01")]
+    message = digest("duty", "webhook", "all", events)
+
+    assert message == digest("duty", "webhook", "all", events), "a repeat has the same key"
+    assert len({digest(name, "webhook", "all", events).key for name in ("duty", "boss")}) == 2
+    assert message.keys == tuple(f"{one.id}|{one.seq}" for one in events)
+    assert len(message.events) == SHOWN
+    assert message.events[0].severity == "critical"
+    assert all(one.condition == "firing" for one in message.events)
+    found = Wording(message, Snapshot.build(1, []), "https://board.city.example/")
+    assert found.title("zh") == "告警汇总 32 条：严重告警 1，警告 30，告警解除 1"
+    assert found.title("en") == "Digest of 32 alarm events: Critical 1, Warning 30, Cleared 1"
+    body = json.loads(found.body("duty", "https://board.city.example/v1/digests/x"))
+    assert (body["type"], body["counts"]) == ("alarm.digest", {"critical": 1, "warning": 30, "ok": 1})
+    assert body["keys"] == list(message.keys)
+    assert "Critical: works" in found.letter("en").text

@@ -6,6 +6,8 @@ import hmac
 import time
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -34,10 +36,12 @@ from tests.notifier.conftest import (
     start_house,
     until,
 )
+from tests.notifier.robots import KEY, TOKEN, Robots
 from tests.running import read
 from tests.sink.conftest import send
 
 HOUR_MS = 3_600_000
+PHONE = "+8613800000000"
 PLAIN = (
     "works",
     "order",
@@ -53,6 +57,7 @@ PLAIN = (
     "late",
     "bad",
     "hopeless",
+    "rerouted",
 )
 
 
@@ -67,17 +72,75 @@ def house(
     documents += hook(receiver, "secretive", "secret:later")
     documents += mailed("chinese", "zh", "duty@city.example") + mailed("english", "en", "manager@works.example")
     documents += mailed("unknown", "en", "nobody@works.example") + mailed("down", "en", "down@works.example")
-    documents += [document("enterprise", "lonely", {})]
-    with pytest.MonkeyPatch.context() as patch, MailServer(mailbox) as server:
+    documents += [document("enterprise", "lonely", {}), *chained(receiver)]
+    documents += [*spoken("chatty", {"dingtalk": {"robot": "secret:robot", "secret": "secret:robot-key"}}),
+                  *spoken("texted", {"sms": {"gateway": "operator", "phone": "secret:phone"}})]  # fmt: skip
+    documents.append(
+        document("sms", "operator", {"url": f"{receiver.address}/operator", "form": {"to": "{{ phone }}"}})
+    )
+    for name, value in (("robot", TOKEN), ("robot-key", KEY), ("phone", PHONE)):
+        (folder / name).write_text(value, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch, MailServer(mailbox) as server, Robots() as robots:
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        settings = settings_of(kafka, server.port, folder)
+        settings = settings_of(kafka, server.port, folder, dingtalk_api=robots.address)
         found = start_house(settings, receiver, mailbox, server, documents)
         # Before the very first start: one event of two hours ago, one of ten minutes ago.
         say(settings, event("early", known=now_ms() - 2 * HOUR_MS), event("late", known=now_ms() - HOUR_MS // 6))
         found.running.start()
+        found.robots = robots
         yield found
         found.running.stop()
+
+
+def chained(receiver: Receiver) -> list[dict[str, Any]]:
+    """Return a recipient whose webhook is followed by a mailbox, then an SMS gateway; another hears of its failures."""
+    sms = {"url": f"{receiver.address}/sms", "form": {"to": "{{ phone }}", "text": "{{ title }}"}}
+    channels = {
+        "webhook": {"url": f"{receiver.address}/chained", "secret": "secret:hook"},
+        "mail": {"address": "nobody-chained@city.example"},
+        "sms": {"gateway": "provider", "phone": "secret:hook"},
+    }
+    spec = {"channels": channels, "fallback": ["mail", "sms"], "failures_to": ["keeper"]}
+    keeper = {"channels": {"mail": {"address": "keeper@city.example"}}, "language": "en"}
+    return [
+        document("enterprise", "chained", {}),
+        document("sms", "provider", sms),
+        document("recipient", "chained", spec, name={"en": "Duty room"}),
+        document("recipient", "keeper", keeper),
+        document("route", "chained", {"select": {"kind": "enterprise", "id": ["chained"]}, "recipients": ["chained"]}),
+    ]
+
+
+def spoken(name: str, channels: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return an enterprise, a recipient with channels, and the route between them, all of one name."""
+    return [
+        document("enterprise", name, {}),
+        document("recipient", name, {"channels": channels}),
+        document("route", name, {"select": {"kind": "enterprise", "id": [name]}, "recipients": [name]}),
+    ]
+
+
+def test_an_alarm_is_said_by_a_robot_in_its_group(house: House) -> None:
+    house.say(event("chatty"), event("chatty", 2, "ok"))
+    until(lambda: house.robots is not None and len(house.robots.said) >= 2, "two messages in the group")
+
+    assert house.robots is not None
+    first, second = house.robots.said
+    assert "严重告警：chatty" in first
+    assert first.rstrip().endswith(key_of_event(event("chatty")))
+    assert "告警解除：chatty" in second
+    assert house.outcome("chatty", "delivered").channel == "dingtalk"
+
+
+def test_an_alarm_is_sent_to_a_telephone(house: House) -> None:
+    house.say(event("texted"))
+    (call,) = house.calls("operator", 1)
+
+    assert parse_qs(call.body.decode()) == {"to": [PHONE]}
+    recorded = house.outcome("texted", "delivered")
+    assert (recorded.channel, recorded.key) == ("sms", key_of_event(event("texted")))
+    assert PHONE not in recorded.reason
 
 
 def test_a_webhook_carries_the_event_signed_as_the_page_says(house: House) -> None:
@@ -214,6 +277,47 @@ def test_a_mailbox_that_does_not_exist_is_refused_for_good(house: House) -> None
     assert refused.attempts == 1
 
 
+def test_what_a_channel_does_not_take_goes_to_the_next_one_and_its_keeper_is_told(house: House) -> None:
+    house.receiver.usual["/chained"] = Behaviour(500)
+    house.say(event("chained"))
+    # The webhook is tried for a while, the mailbox refuses, the telephone takes it.
+    until(lambda: key_of_event(event("chained")) in house.receiver.keys("sms"), "the message, by telephone")
+
+    until(
+        lambda: [one for one in records(house.settings) if (one.channel, one.via) == ("webhook", "sms")],
+        "the record of the webhook",
+        every_s=0.2,
+    )
+    mails = house.mails("keeper@city.example", 2)
+    assert {str(mail["Subject"]) for mail in mails[:2]} == {"[Qingyu] Warning: Duty room, channel does not deliver"}
+    text = "".join(mail.get_content() for one in mails[:2] if (mail := one.get_body(("plain",))) is not None)
+    assert "webhook: HTTP 500" in text
+    assert "mail: the recipient was not taken: 550" in text
+
+
+def test_a_channel_that_works_again_is_told_and_the_end_takes_the_same_way(house: House) -> None:
+    house.receiver.usual.pop("/chained")
+    house.say(event("chained", 2, "ok"))
+
+    assert house.calls("chained", 1)
+    until(lambda: key_of_event(event("chained", 2, "ok")) in house.receiver.keys("chained"), "the end, by webhook")
+    mails = house.mails("keeper@city.example", 3)
+    assert "Cleared: Duty room, channel does not deliver" in str(mails[2]["Subject"])
+
+
+def test_a_sign_of_life_goes_out_once_a_day(house: House) -> None:
+    beat = document("recipient", "beat", {"channels": {"mail": {"address": "beat@city.example"}}, "heartbeat": "00:00"})
+    house.register(beat)
+    (mail,) = house.mails("beat@city.example")
+    assert "消息通道每日检查" in str(mail["Subject"])
+
+    house.restart()
+    house.say(event("late", start="2026-07"))
+    house.calls("late", 2)
+    until(lambda: house.running.state()[1]["outstanding"] == 0, "everything is done with")
+    assert len(house.mailbox.of("beat@city.example")) == 1
+
+
 def test_mails_wait_for_a_mail_server_that_is_down(house: House) -> None:
     house.mail_server.stop()
     house.say(event("down"))
@@ -270,6 +374,33 @@ def test_a_delivery_that_fails_for_too_long_is_given_up_and_the_next_one_goes_it
     assert house.outcome("hopeless", "delivered").seq == 3
     assert key_of_event(event("hopeless", 2, "ok")) not in house.receiver.keys("hopeless")
     house.restart()
+
+
+def test_a_recipient_that_groups_gets_one_message_of_what_comes_together(house: House) -> None:
+    names = ("grouped-a", "grouped-b", "grouped-c")
+    channel = {"webhook": {"url": f"{house.receiver.address}/grouped", "secret": "secret:hook"}}
+    house.register(
+        *(document("enterprise", name, {}) for name in names),
+        document(
+            "recipient", "grouper", {"channels": channel, "group": {"by": ["rule"], "wait": "2s", "interval": "5min"}}
+        ),
+        document("route", "grouped", {"select": {"kind": "enterprise", "id": list(names)}, "recipients": ["grouper"]}),
+    )
+    house.say(*(event(name) for name in names))
+
+    (call,) = house.calls("grouped", 1)
+    assert call.key.startswith("digest|")
+    assert len(house.receiver.calls["/grouped"]) == 1
+
+
+def test_who_was_told_is_told_of_the_withdrawal_though_no_route_leads_there_any_more(house: House) -> None:
+    house.say(event("rerouted"))
+    house.outcome("rerouted", "delivered")
+    route = hook(house.receiver, "rerouted")[2]
+    house.register(route | {"valid_to": "2020-01-01"})
+    house.say(event("rerouted", 2, "withdrawn"), event("rerouted", start="2026-02"))
+
+    assert body_of(house.calls("rerouted", 2)[1])["event"]["condition"] == "withdrawn"
 
 
 def test_what_was_known_long_before_the_first_start_is_not_told(house: House) -> None:
