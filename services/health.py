@@ -7,10 +7,12 @@ import http.server
 import json
 import threading
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 # Whether the process can work, and the figures behind it.
 Ready = Callable[[], tuple[bool, dict[str, Any]]]
@@ -29,8 +31,11 @@ def _answer(path: str, ready: Ready, registry: CollectorRegistry) -> tuple[int, 
     return (200 if is_ready else 503), "application/json", json.dumps(body, ensure_ascii=False, default=str).encode()
 
 
-def router(ready: Ready, registry: CollectorRegistry = REGISTRY) -> APIRouter:
+def router(ready: Ready, registry: CollectorRegistry = REGISTRY) -> "APIRouter":
     """Return the three paths as a router; they need no token. `ready` is called in the event loop and must not wait."""
+    # Loading it takes longer than all the rest of a process that has a HealthServer only.
+    from fastapi import APIRouter, Response
+
     routes = APIRouter(tags=["health"])
 
     def add(path: str) -> None:

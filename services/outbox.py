@@ -31,12 +31,12 @@ class NotAcknowledgedError(Exception):
 
 
 class Message(NamedTuple):
-    """A message on its way: its topic, its partition there, key and value."""
+    """A message on its way: its topic, its partition there, key and value (None: nothing is left of the key)."""
 
     topic: Topic
     partition: int
     key: bytes | None
-    value: bytes
+    value: bytes | None
 
 
 class Outbox:

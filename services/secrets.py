@@ -5,10 +5,10 @@ It stands in the environment as QINGYU_SECRET_NAME (upper case, '-' as '_'), els
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from schemas.documents.notification import SECRET_PREFIX
+from schemas.documents.channel import SECRET_PREFIX
 from schemas.ids import IdError, check_id
 
 # A key or a password; a larger file is a mistake.
@@ -48,4 +48,14 @@ class Secrets:
             raise SecretError(f"secret {name} is neither in {variable} nor readable in {file}: {said}") from error
         if not found:
             raise SecretError(f"secret {name}: {file} is empty")
+        return found
+
+    def missing(self, references: Iterable[str]) -> dict[str, str]:
+        """Return of each reference whose secret cannot be had why that is so."""
+        found: dict[str, str] = {}
+        for reference in sorted(set(references)):
+            try:
+                self.resolve(reference)
+            except SecretError as error:
+                found[reference] = str(error)
         return found

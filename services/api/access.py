@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import Request
 
-from schemas.documents import Document, Limit, Meter, Rule, Source
-from schemas.ids import ENTITY_KINDS, TERRITORY_KINDS, IdError, enterprise_of, parse_entity
+from schemas.documents import Document, Limit, Meter, Rule, Source, Target
+from schemas.ids import ENTITY_KINDS, SOURCE, TERRITORY_KINDS, IdError, enterprise_of, parse_entity, split_meter_id
 from services.http.problem import Problem, unauthorized, unavailable
 from services.http.tokens import Principal, bearer, principal_of
 from streams.domain.registry import Snapshot
@@ -50,14 +50,31 @@ class Reader:
             raise Problem(404, "unknown_entity", f"{entity} is not registered")
         return entity
 
+    def check_alarmed(self, text: str) -> str:
+        """Return the entity whose alarms `text` asks for: as `check`, and besides a source, which has alarms alone."""
+        if not text.startswith(f"{SOURCE}/"):
+            return self.check(text)
+        try:
+            enterprise, id_ = split_meter_id(parse_entity(text).id)
+        except IdError as error:
+            raise Problem(422, "bad_entity", str(error)) from error
+        if not self.sees(text):
+            raise forbidden(f"{text} is not within what this token may read")
+        source = self.snapshot.sources.get(id_)
+        if source is None or source.enterprise != enterprise:
+            raise Problem(404, "unknown_entity", f"{text} is not registered")
+        return text
+
     def entities(self) -> set[str] | None:
         """Return all that he may see, None when that is everything."""
         if self.sees_all:
             return None
         subject = self.principal.subject or ""
-        if self.principal.role == "enterprise":
-            return {f"enterprise/{subject}", *within(self.snapshot, f"enterprise/{subject}", self.at_ms)}
-        return {subject, *within(self.snapshot, subject, self.at_ms)}
+        root = f"enterprise/{subject}" if self.principal.role == "enterprise" else subject
+        found = {root, *within(self.snapshot, root, self.at_ms)}
+        sources = self.snapshot.sources.values()
+        mine = (f"{SOURCE}/{one.enterprise}.{one.id}" for one in sources if f"enterprise/{one.enterprise}" in found)
+        return found.union(mine)
 
     def sources(self) -> set[str] | None:
         """Return the ids of the sources whose batches and rejects he may see, None when that is everything."""
@@ -70,7 +87,7 @@ class Reader:
 
         Keys, and who is told of what and where (addresses of people), are for operators.
         """
-        if document.kind in ("key", "recipient", "route"):
+        if document.kind in ("key", "recipient", "route", "roster", "escalation", "sms", "template"):
             return self.principal.role == "operator"
         if self.sees_all:
             return True
@@ -78,6 +95,8 @@ class Reader:
             return self.sees(f"enterprise/{document.spec.enterprise}")
         if isinstance(document, Meter) or document.kind == "enterprise":
             return self.sees(str(document.key))
+        if isinstance(document, Target):
+            return self.sees(document.spec.entity)
         select = document.spec.select if isinstance(document, Rule | Limit) else None
         if select is not None and select.id and select.kind in ("enterprise", "meter"):
             return any(self.sees(f"{select.kind}/{id_}") for id_ in select.id)

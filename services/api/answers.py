@@ -52,8 +52,63 @@ ALARM = {
     "reason": "qty.electricity 412.5 is above 400 kWh",
     "coverage": 1.0,
     "seq": 1,
+    "fired": None,
+    "shown": None,
+    "late": False,
+    "told": None,
 }
-EVENT = {**ALARM, "from": None, "cause": "raised", "actor": "engine"}
+EVENT = {**ALARM, "from": None, "cause": "raised", "actor": "engine", "mute": False}
+STANDS = {
+    "handling": "new",
+    "owner": None,
+    "handled_by": None,
+    "until": None,
+    "visibility": "shown",
+    "because": None,
+}
+ACTION = {
+    "at": 1514768500000,
+    "kind": "action",
+    "id": "0a1b2c",
+    "what": "acknowledged",
+    "by": "Li Lei",
+    "key": "li-lei",
+    "alarm_seq": 1,
+    "until": None,
+    "to": None,
+    "text": "pump 3 is being looked at",
+}
+SILENCE = {
+    "v": 1,
+    "id": "5e1f0a3c9b",
+    "kind": "maintenance",
+    "seq": 1,
+    "known": 1514768500000,
+    "actor": "Li Lei",
+    "start": 1514768500000,
+    "end": 1514782900000,
+    "reason": "the meter is changed",
+    "by": "Li Lei",
+    "key": "li-lei",
+    "made": 1514768500000,
+    "alarm": None,
+    "entity": "enterprise/bz-steel",
+    "rule": None,
+    "ended_by": None,
+    "state": "in_force",
+}
+DELIVERED = {
+    "alarm": ALARM["id"],
+    "seq": 1,
+    "recipient": "duty-room",
+    "channel": "webhook",
+    "at": 1514768461000,
+    "outcome": "delivered",
+    "reason": "HTTP 200",
+    "by": None,
+    "key": "b8be3fa6c19ff68db305|1",
+    "digest": None,
+}
 READING = {"ts": "2018-01-01T08:15:00.000+08:00", "value": 12.5, "rev": 0, "quality": "ok", "void": False}
 REVISION = {
     "v": 1,
@@ -163,16 +218,6 @@ class DocumentsAnswer(BaseModel):
     version: int
 
 
-class SetAnswer(BaseModel):
-    """What a set did: the registry's version after it, and the documents it created, changed and ended."""
-
-    model_config = _example(version=1, created=["enterprise/bz-steel"], changed=[], ended=[])
-    version: int
-    created: list[str]
-    changed: list[str]
-    ended: list[str]
-
-
 class SetFault(BaseModel):
     """A fault of a set: document (`kind/id`), its place in the set, the path in it, a stable code, what to do."""
 
@@ -181,6 +226,20 @@ class SetFault(BaseModel):
     path: str
     code: str
     message: str
+
+
+class SetAnswer(BaseModel):
+    """What a set did: the registry's version after it, and the documents it created, changed and ended.
+
+    `warnings` stand there where something is right, but may not be what was meant.
+    """
+
+    model_config = _example(version=1, created=["enterprise/bz-steel"], changed=[], ended=[])
+    version: int
+    created: list[str]
+    changed: list[str]
+    ended: list[str]
+    warnings: list[SetFault] = []
 
 
 class SetProblem(BaseModel):
@@ -197,17 +256,91 @@ class SetProblem(BaseModel):
 class AlarmsAnswer(BaseModel):
     """A page of alarms, the newest start first."""
 
-    model_config = _example(items=[ALARM], next=None)
+    model_config = _example(items=[{**ALARM, **STANDS}], next=None)
     items: list[dict[str, Any]]
     next: str | None
 
 
 class AlarmAnswer(BaseModel):
-    """An alarm as it is now, with its transitions by `seq`."""
+    """An alarm as it is now, where people are with it, and its transitions by `seq`."""
 
-    model_config = {**_example(**ALARM, events=[EVENT]), "extra": "allow"}
+    model_config = {
+        **_example(
+            **ALARM,
+            **STANDS,
+            evidence=f"qingyu alarms evidence {ALARM['id']}",
+            history=f"/v1/alarms/{ALARM['id']}/history",
+            events=[EVENT],
+            contributors=[],
+        ),
+        "extra": "allow",
+    }
     id: str
+    handling: Literal["new", "acknowledged", "assigned", "closed"]
+    owner: str | None = Field(description="To whom it is assigned.")
+    handled_by: str | None = Field(description="Who acknowledged or closed it.")
+    until: int | None = Field(description="When the acknowledgement ends [epoch ms].")
+    visibility: Literal["shown", "silenced", "inhibited", "maintenance"]
+    because: str | None = Field(description="The silence, or the alarm that inhibits this one.")
     events: list[dict[str, Any]]
+    contributors: list[dict[str, Any]] = Field(
+        description="Of a territory's alarm: those of its enterprises on the same metric, of the same time."
+    )
+
+
+class HistoryAnswer(BaseModel):
+    """Everything that happened to an alarm, by when it became known."""
+
+    model_config = _example(items=[{"at": EVENT["known"], "kind": "event", **EVENT}, ACTION], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class SilenceAnswer(BaseModel):
+    """A silence, with whether it is in force, coming or over."""
+
+    model_config = {**_example(**SILENCE), "extra": "allow"}
+    id: str
+    kind: Literal["silence", "maintenance"]
+    state: Literal["in_force", "coming", "over"]
+
+
+class SilencesAnswer(BaseModel):
+    """A page of silences, what ends last first."""
+
+    model_config = _example(items=[SILENCE], next=None)
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class DeliveriesAnswer(BaseModel):
+    """What became of an alarm's events on their way to recipients."""
+
+    model_config = _example(items=[DELIVERED])
+    items: list[dict[str, Any]]
+
+
+class DigestAnswer(BaseModel):
+    """A page of the events that a digest tells."""
+
+    model_config = _example(
+        id="4c1f0b7d9e2a35c8d6f1",
+        recipient="duty-room",
+        channel="dingtalk",
+        outcome="delivered",
+        at=1514768461000,
+        total=1,
+        items=[{"alarm": ALARM["id"], "seq": 1, "event": EVENT}],
+        next=None,
+    )
+    id: str
+    recipient: str | None
+    channel: str | None
+    outcome: str | None
+    at: int | None
+    total: int
+    items: list[dict[str, Any]]
+    next: str | None
 
 
 class ReadingsAnswer(BaseModel):

@@ -12,7 +12,8 @@ from fastapi.security import HTTPBearer
 
 from schemas.settings import Settings
 from services import health
-from services.api import entities, figures, listings, registry, series
+from services.api import alarms, deliveries, entities, figures, listings, registry, series
+from services.api.desk import Desk
 from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
 from services.console import mounting as board
@@ -42,6 +43,7 @@ class Api:
     follower: RegistryFollower
     writer: RegistryWriter
     store: Store
+    desk: Desk
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -49,21 +51,18 @@ def create_app(settings: Settings) -> FastAPI:
     clock = Clock.parse(settings.clock)
     follower = RegistryFollower(settings)
     # Who wrote when is told in real time, also where the numbers live on a clock of their own.
-    api = Api(
-        settings,
-        clock,
-        follower,
-        RegistryWriter(settings, follower, Clock().now_ms),
-        open_store(settings),
-    )
+    writer, store = RegistryWriter(settings, follower, Clock().now_ms), open_store(settings)
+    api = Api(settings, clock, follower, writer, store, Desk(settings, store))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await follower.start(limit_s=0)
+        await api.desk.start()
         try:
             yield
         finally:
             feeds.close()
+            await api.desk.stop()
             await api.writer.stop()
             await follower.stop()
             api.store.close()
@@ -80,7 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     _install_store_errors(app)
     # Only for the OpenAPI page: who is calling is found out by each route's reader.
     key = [Depends(HTTPBearer(auto_error=False))]
-    for router in (registry.router, series.router, entities.router, listings.router):
+    routers = (registry.router, series.router, entities.router, alarms.router, listings.router, deliveries.router)
+    for router in routers:
         app.include_router(router, dependencies=key)
     app.include_router(health.router(ready))
     feeds = board.install(app)

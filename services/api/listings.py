@@ -1,23 +1,21 @@
-"""Lists over HTTP: alarms with their events, revisions, inputs that could not be used, and the receipt of a batch."""
+"""Lists over HTTP: revisions, inputs that could not be used, and the receipt of a batch."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.decimals import decimal_text
 from schemas.messages import QUALITIES, Revision
 from schemas.windows import DAY_MS, WindowKind, local_datetime
 from services.api.access import Reader, forbidden, reader
+from services.api.alarms import fields
 from services.api.answers import (
-    AlarmAnswer,
-    AlarmsAnswer,
     ReadingsAnswer,
     ReceiptAnswer,
     RejectedAnswer,
     RevisionsAnswer,
 )
-from services.api.asking import PAGE, Cursor, From, Limit, To, json_answer, time_of, time_range
+from services.api.asking import PAGE, Cursor, Limit, json_answer, time_of, time_range
 from services.http.problem import Problem
 from streams.stores.series import ReadingPoint
 
@@ -25,48 +23,6 @@ from streams.stores.series import ReadingPoint
 READ_AT_ONCE_MS = 10 * DAY_MS
 
 router = APIRouter()
-
-
-@router.get("/v1/alarms", tags=["alarms"], summary="Alarms, the newest start first", response_model=AlarmsAnswer)
-def list_alarms(
-    request: Request,
-    caller: Annotated[Reader, Depends(reader)],
-    entity: Annotated[str | None, Query(description="Only of this entity (kind/id).")] = None,
-    rule: Annotated[str | None, Query(description="Only of this rule or limit.")] = None,
-    condition: Annotated[
-        Literal["ok", "pending", "firing", "established", "withdrawn"] | None,
-        Query(description="Only those that are so now.", examples=["firing"]),
-    ] = None,
-    from_: From = None,
-    to: To = None,
-    limit: Limit = PAGE,
-    cursor: Cursor = None,
-) -> Response:
-    """Return what the alarms that the caller may see are now; those that are over stand there too."""
-    entities = caller.entities() if entity is None else {caller.check(entity)}
-    start_ms, end_ms = time_range(from_, to)
-    found = request.app.state.api.store.conditions(
-        entities=entities,
-        rule=rule,
-        condition=condition,
-        from_ms=None if from_ is None else start_ms,
-        to_ms=None if to is None else end_ms,
-        after=cursor,
-        limit=limit,
-    )
-    return json_answer({"items": [_fields(item) for item in found.items], "next": found.next})
-
-
-@router.get("/v1/alarms/{id}", tags=["alarms"], summary="An alarm with its events", response_model=AlarmAnswer)
-def get_alarm(request: Request, caller: Annotated[Reader, Depends(reader)], id: str) -> Response:
-    """Return an alarm as it is now and all its transitions, by `seq`."""
-    store = request.app.state.api.store
-    found = store.condition(id)
-    if found is None:
-        raise Problem(404, "unknown_alarm", f"no alarm has the id {id[:60]!r}")
-    if not caller.sees(found.entity):
-        raise forbidden(f"alarm {id} is not within what this token may read")
-    return json_answer({**_fields(found), "events": [_fields(event) for event in store.events(id)]})
 
 
 @router.get(
@@ -121,7 +77,7 @@ def list_rejected(
             raise forbidden(f"source {source[:60]!r} is not within what this token may read")
         sources = {source}
     found = request.app.state.api.store.rejected(sources=sources, code=code, after=cursor, limit=limit)
-    return json_answer({"items": [_fields(item) for item in found.items], "next": found.next})
+    return json_answer({"items": [fields(item) for item in found.items], "next": found.next})
 
 
 @router.get("/v1/batches/{id:path}", tags=["input"], summary="The receipt of a batch", response_model=ReceiptAnswer)
@@ -180,10 +136,4 @@ def _instant(at_ms: int) -> str:
 def _revision(revision: Revision) -> dict[str, Any]:
     values = {"before": revision.before, "after": revision.after}
     texts = {name: None if micro is None else decimal_text(micro) for name, micro in values.items()}
-    return {**_fields(revision), **texts}
-
-
-def _fields(message: msgspec.Struct) -> dict[str, Any]:
-    # Every field is shown, also one that a message leaves out when it has its default.
-    names = zip(message.__struct_fields__, message.__struct_encode_fields__, strict=True)
-    return {shown: getattr(message, name) for name, shown in names}
+    return {**fields(revision), **texts}

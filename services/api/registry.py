@@ -10,7 +10,8 @@ from schemas.documents import KINDS, Document, DocumentKey, canonical
 from services.api.access import Reader, operator, reader
 from services.api.answers import DocumentAnswer, DocumentsAnswer, SetAnswer, SetProblem
 from services.api.asking import PAGE, Cursor, Limit, json_answer, page
-from services.api.registry_writer import BaseMovedError, InvalidSetError, NotWrittenError
+from services.api.fenced import NotWrittenError
+from services.api.registry_writer import BaseMovedError, InvalidSetError
 from services.http.problem import Problem, unavailable
 from streams.domain.registration import SetFault
 
@@ -92,15 +93,15 @@ async def put_set(
         raise _invalid(error.faults, body.documents) from error
     except NotWrittenError as error:
         raise unavailable(f"{error}; ask for the registry's version before repeating the set") from error
-    return json_answer(
-        {
-            "version": written.version,
-            "created": written.created,
-            "changed": written.changed,
-            "ended": written.ended,
-        },
-        _etag(written.version),
-    )
+    answer: dict[str, Any] = {
+        "version": written.version,
+        "created": written.created,
+        "changed": written.changed,
+        "ended": written.ended,
+    }
+    if written.warnings:
+        answer["warnings"] = _told(written.warnings, body.documents)
+    return json_answer(answer, _etag(written.version))
 
 
 @router.get("/v1/registry/{kind}", summary="The documents of a kind", response_model=DocumentsAnswer)
@@ -183,8 +184,8 @@ def _base(request: Request, base: int | None) -> int:
     return int(number)
 
 
-def _invalid(faults: Sequence[SetFault], documents: Sequence[dict[str, Any]]) -> Problem:
-    errors = [
+def _told(faults: Sequence[SetFault], documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
         {
             "document": _label(fault.document, documents),
             "index": fault.document,
@@ -194,6 +195,10 @@ def _invalid(faults: Sequence[SetFault], documents: Sequence[dict[str, Any]]) ->
         }
         for fault in faults
     ]
+
+
+def _invalid(faults: Sequence[SetFault], documents: Sequence[dict[str, Any]]) -> Problem:
+    errors = _told(faults, documents)
     count = "1 fault" if len(errors) == 1 else f"{len(errors)} faults"
     return Problem(422, "invalid_set", f"{count}; nothing was written", errors=errors)
 

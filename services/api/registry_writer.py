@@ -12,22 +12,15 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from schemas.documents import canonical
 from schemas.messages import COMMIT_KEY, VERSION, RegistryCommit, RegistryRecord, encode
 from schemas.settings import Settings
 from schemas.topics import REGISTRY, REGISTRY_LOG
+from services.api.fenced import WRITE_LIMIT_S, FencedProducer, NotWrittenError, Record
 from streams.domain.registration import Accepted, Rejected, SetFault, register
-from streams.failpoints import hit
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
-# A set of 100,000 documents is sent in some 20 s; nobody but this writer waits for an open transaction.
-TRANSACTION_TIMEOUT_S = 120.0
-WRITE_LIMIT_S = 100.0
-START_LIMIT_S = 15.0
-STOP_LIMIT_S = 5.0
 # The answer is given after the set is committed; that it is seen here, too, is only for the reader's convenience.
 SEEN_LIMIT_S = 5.0
 # Far above any real document and far below what the topic takes.
@@ -52,29 +45,28 @@ class InvalidSetError(Exception):
         self.faults = tuple(faults)
 
 
-class NotWrittenError(Exception):
-    """Kafka did not take the set. Read the registry's version before repeating: a commit may have come through."""
-
-
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a set did: the registry's version after it and the keys (`kind/id`) of documents by what became of them."""
+    """What a set did: the registry's version after it and the keys (`kind/id`) of documents by what became of them.
+
+    `warnings` are what may not be what was meant.
+    """
 
     version: int
     created: tuple[str, ...]
     changed: tuple[str, ...]
     ended: tuple[str, ...]
+    warnings: tuple[SetFault, ...] = ()
 
 
 class RegistryWriter:
     """Writes sets, one at a time, all in one event loop; `now_ms` tells the time of writing [epoch ms]."""
 
     def __init__(self, settings: Settings, follower: RegistryFollower, now_ms: Callable[[], int]) -> None:
-        self._settings = settings
         self._follower = follower
         self._now_ms = now_ms
         self._lock = asyncio.Lock()
-        self._producer: AIOKafkaProducer | None = None
+        self._producer = FencedProducer(settings, "registry")
 
     async def write(
         self, base: int, documents: Sequence[Mapping[str, Any]], *, by: str, why: str = "", dry_run: bool = False
@@ -90,7 +82,8 @@ class RegistryWriter:
         except TimeoutError as error:
             raise NotWrittenError("another set has been under way for too long") from error
         try:
-            producer = None if dry_run else await self._open()
+            if not dry_run:
+                await self._producer.open()
             # Whoever wrote before was done or fenced when the producer was opened: what is read now is all there is.
             snapshot = await self._follower.read_to_end()
             if snapshot.version != base:
@@ -99,20 +92,20 @@ class RegistryWriter:
             if isinstance(result, Rejected):
                 raise InvalidSetError(result.errors)
             version = base
-            if producer is not None and result.documents:
+            if not dry_run and result.documents:
                 version = base + 1
-                await self._commit(producer, self._records(result, documents, version, by, why), version)
+                await self._commit(self._records(result, documents, version, by, why), version)
                 with suppress(RegistryUnavailableError):
                     await self._follower.wait_for(version, SEEN_LIMIT_S)
                 _log.info("registry set written", version=version, documents=len(result.documents), by=by)
-            return Written(version, result.created, result.changed, result.ended)
+            return Written(version, result.created, result.changed, result.ended, result.warnings)
         finally:
             self._lock.release()
 
     async def stop(self) -> None:
         """Give the producer back; a set that is under way is waited for."""
         async with self._lock:
-            await self._drop()
+            await self._producer.stop()
 
     def _records(
         self, result: Accepted, documents: Sequence[Mapping[str, Any]], version: int, by: str, why: str
@@ -131,67 +124,9 @@ class RegistryWriter:
             raise InvalidSetError(faults)
         return records
 
-    async def _open(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._settings.kafka,
-                client_id=f"{self._settings.topic_prefix}registry",
-                transactional_id=f"{self._settings.topic_prefix}registry",
-                transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
-                request_timeout_ms=10_000,
-                retry_backoff_ms=50,
-                max_batch_size=512 << 10,
-                max_request_size=2 * RECORD_LIMIT_BYTES,
-            )
-            try:
-                async with asyncio.timeout(START_LIMIT_S):
-                    await producer.start()
-            except (KafkaError, OSError, TimeoutError) as error:
-                await _stop(producer)
-                raise NotWrittenError(f"Kafka cannot be written to: {error!r}") from error
-            self._producer = producer
-        return self._producer
-
-    async def _commit(self, producer: AIOKafkaProducer, records: list[tuple[bytes, bytes]], version: int) -> None:
-        registry, log = self._settings.topic(REGISTRY), self._settings.topic(REGISTRY_LOG)
+    async def _commit(self, records: list[tuple[bytes, bytes]], version: int) -> None:
         marker = encode(RegistryCommit(VERSION, version, len(records)))
-        try:
-            async with asyncio.timeout(WRITE_LIMIT_S):
-                hit("registry.before-begin")
-                await producer.begin_transaction()
-                sent = [
-                    await producer.send(topic, value, key, partition=0)
-                    for key, value in records
-                    for topic in (registry, log)
-                ]
-                sent += [await producer.send(topic, marker, COMMIT_KEY, partition=0) for topic in (registry, log)]
-                # A commit succeeds although a record of it was refused: each must have been acknowledged before.
-                for future in sent:
-                    await future
-                hit("registry.sent")
-                await producer.commit_transaction()
-                hit("registry.committed")
-        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
-            # After an error the client may be in any state; opening it anew aborts what is left of the transaction.
-            await self._drop()
-            _log.warning("registry set not written", version=version, error=repr(error))
-            raise NotWrittenError(f"Kafka did not take the set: {error!r}") from error
-        except asyncio.CancelledError:
-            await self._drop()
-            raise
-
-    async def _drop(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await _stop(producer)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    with suppress(KafkaError, OSError, TimeoutError, AssertionError):
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await producer.stop()
-            return
-    # A producer that did not stop in time still holds its connections.
-    with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await producer.client.close()
+        both = (REGISTRY, REGISTRY_LOG)
+        await self._producer.commit(
+            [Record(topic, key, value) for key, value in (*records, (COMMIT_KEY, marker)) for topic in both]
+        )

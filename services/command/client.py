@@ -60,6 +60,10 @@ class Client:
         """Send a body and return that of the answer; raise ApiError or CommandError."""
         return self._ask("POST", path, params=query, json=body)
 
+    def delete(self, path: str, **query: Any) -> Any:
+        """Take something back and return the body of the answer; raise ApiError or CommandError."""
+        return self._ask("DELETE", path, params={name: value for name, value in query.items() if value is not None})
+
     def items(self, path: str, limit: int | None = None, **query: Any) -> Iterator[Any]:
         """Yield the items of a list, page after page, at most `limit`."""
         cursor = None

@@ -1,6 +1,7 @@
 """The commands about corrections that wait for a second person: list them, look at one, confirm or reject it."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -41,7 +42,7 @@ def list_(
 def show(id: Id, as_json: JsonOption = False) -> None:
     """Show a correction with its readings; these stand there until it is decided."""
     with Client(Settings(), gateway=True) as gateway:
-        found = gateway.get(f"/v1/corrections/{id}")
+        found = gateway.get(f"/v1/corrections/{quote(id, safe='')}")
     if as_json:
         say_json(found)
         return
@@ -71,7 +72,7 @@ def reject(
 def _decide(ids: list[str], body: dict[str, Any], by: str | None, as_json: bool) -> None:
     said = body if by is None else {**body, "by": by}
     with Client(Settings(), gateway=True) as gateway:
-        found = [gateway.post(f"/v1/corrections/{id_}", said) for id_ in ids]
+        found = [gateway.post(f"/v1/corrections/{quote(id_, safe='')}", said) for id_ in ids]
     if as_json:
         say_json({"corrections": found})
     for each in () if as_json else found:

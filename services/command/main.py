@@ -15,6 +15,7 @@ from schemas.settings import Settings
 from schemas.windows import local_datetime
 from services.clock import ClockError
 from services.command import (
+    alarms,
     corrections,
     dashboards,
     explain,
@@ -108,6 +109,7 @@ app.command()(registry.get)
 app.command("import")(importing.import_file)
 app.add_typer(keys.app, name="key")
 app.add_typer(corrections.app, name="corrections")
+app.add_typer(alarms.app, name="alarms")
 app.add_typer(topics, name="topics")
 app.add_typer(rejected, name="rejected")
 app.add_typer(scenario.app, name="scenario")

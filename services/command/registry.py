@@ -50,6 +50,8 @@ def apply(
     for what in ("created", "changed", "ended"):
         for key in answer[what]:
             say(f"{what} {key}")
+    for each in answer.get("warnings", ()):
+        say(f"warning: {each['document']}: {each['path']}: {each['code']}: {each['message']}")
     counts = ", ".join(f"{len(answer[what])} {what}" for what in ("created", "changed", "ended"))
     say(f"{'dry run, nothing written: ' if dry_run else ''}version {answer['version']}: {counts}")
 

@@ -66,6 +66,10 @@ class Gathered:
     readings: tuple[ReadingPoint, ...]
 
 
+# What is passed now, and what was when its period settled.
+_STANDING = ("firing", "recovering", "established")
+
+
 def gather(store: Store, subject: Subject, now_ms: int, slow: Slow) -> Gathered:
     """Read what changes with every reading; raise StoreError when the store cannot answer."""
     day = window_at(now_ms, "day")
@@ -73,7 +77,8 @@ def gather(store: Store, subject: Subject, now_ms: int, slow: Slow) -> Gathered:
     # A clock of a sender that runs ahead a little must not lose its newest point.
     hours = tuple(store.series(root, metric, "hour", day.start_ms - DAY_MS, day.end_ms)) if metric else ()
     hour_ms = shown_hour(hours, now_ms)
-    alarms = store.conditions(entities=subject.within(), condition="firing", limit=ALARMS_SHOWN)
+    standing = [store.conditions(entities=subject.within(), condition=each, limit=ALARMS_SHOWN) for each in _STANDING]
+    alarms = [each for page in standing for each in page.items]
     return Gathered(
         now_ms=now_ms,
         day_ms=day.start_ms,
@@ -82,8 +87,8 @@ def gather(store: Store, subject: Subject, now_ms: int, slow: Slow) -> Gathered:
         hour=_section(store, subject, "hour", hour_ms, meters=subject.kind != "territory"),
         day=_section(store, subject, "day", day.start_ms, meters=subject.kind != "territory"),
         slow=slow,
-        alarms=tuple(sorted(alarms.items, key=_by_gravity)),
-        more_alarms=alarms.next is not None,
+        alarms=tuple(sorted(alarms[:ALARMS_SHOWN], key=_by_gravity)),
+        more_alarms=len(alarms) > ALARMS_SHOWN or any(page.next is not None for page in standing),
         readings=_readings(store, subject, now_ms),
     )
 

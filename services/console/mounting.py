@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.console import correcting, pages
+from services.console import alarming, correcting, pages
 from services.console.feed import Source
 from services.console.feeds import Feeds
 
@@ -15,6 +15,7 @@ def install(app: FastAPI) -> Feeds:
     feeds = Feeds(Source(api.store, lambda: api.follower.snapshot, api.clock))
     app.state.feeds = feeds
     # Before the pages: an address of theirs would take any kind.
+    app.include_router(alarming.router)
     app.include_router(correcting.router)
     app.include_router(pages.router)
     return feeds

@@ -1,20 +1,15 @@
 """The pages of the board, what keeps them current, log-in and preferences, over HTTP."""
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
-from schemas.windows import window
-from services.api.access import Reader, forbidden
-from services.console.cells import alarm_shown
+from services.api.access import Reader
 from services.console.correcting import may_correct
 from services.console.feed import Drawn
 from services.console.feeds import Feeds
-from services.console.gathering import Gathered, Slow
-from services.console.moment import Moment
-from services.console.numerals import instant_text, number, unit_text
+from services.console.numerals import unit_text
 from services.console.rendering import STATIC, assets_version
 from services.console.routing import HEADERS, BoardRoute, html
 from services.console.session import (
@@ -31,7 +26,7 @@ from services.console.session import (
     reader_of,
     words_of,
 )
-from services.console.subject import Subject, thing_of
+from services.console.subject import thing_of
 from services.console.tables import chart_unit
 from services.console.words import LANGUAGES, words
 from services.http.problem import Problem
@@ -82,45 +77,6 @@ def _choose(request: Request, reader: Reader) -> Response:
     seen = sorted(str(key) for key in reader.snapshot.documents if key.kind in GROUPS and reader.sees(str(key)))
     groups = [(kind, [thing_of(reader.snapshot, one) for one in seen if one.startswith(f"{kind}/")]) for kind in GROUPS]
     return html(request, "choose.html", groups=[one for one in groups if one[1]], who=str(reader.principal))
-
-
-@router.get("/board/alarm/{id}")
-async def alarm(request: Request, id: str) -> Response:
-    """Show an alarm and what happened to it."""
-    reader = reader_of(request)
-    store = request.app.state.api.store
-    found = await asyncio.to_thread(store.condition, id)
-    if found is None:
-        raise Problem(404, "unknown_alarm", f"no alarm has the id {id[:60]!r}")
-    if not reader.sees(found.entity):
-        raise forbidden(f"alarm {id} is not within what this token may read")
-    events = await asyncio.to_thread(store.events, id)
-    entity = thing_of(reader.snapshot, found.entity)
-    rules = tuple(thing_of(reader.snapshot, f"{kind}/{found.rule}") for kind in ("rule", "limit"))
-    # A rule and a limit never share an id of an alarm: the one that is registered has the name.
-    named = tuple(one for one in rules if tuple(one.key.split("/")) in reader.snapshot.documents)
-    subject = Subject(entity, (), (), (), (), (), named)
-    nothing = Gathered(reader.at_ms, reader.at_ms, reader.at_ms, (), {}, {}, Slow(), (), False, ())
-    moment = Moment(subject, nothing, words_of(request))
-    return html(
-        request,
-        "alarm.html",
-        alarm=alarm_shown(moment, found),
-        entity=entity,
-        condition=found.condition,
-        start=instant_text(window(found.start).start_ms),
-        events=[
-            {
-                "known": instant_text(one.known),
-                "condition": one.condition,
-                "cause": one.cause,
-                "value": number(None if one.value is None else float(one.value)),
-                "since": instant_text(one.since),
-            }
-            for one in events
-        ],
-        who=str(reader.principal),
-    )
 
 
 @router.get("/board/live/{kind}/{id}")

@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.reported = ReportedReceiving(settings, door, outbox, clock)
         await follower.start(limit_s=0)
         outbox.start()
-        holding.start()
+        await holding.start()
         try:
             yield
         finally:

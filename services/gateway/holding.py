@@ -45,9 +45,9 @@ class Holding:
         self._follower = HeldFollower(settings)
         self._mending: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin to follow what is held."""
-        self._follower.start()
+        await self._follower.start()
         self._mending = asyncio.create_task(self._mend(), name="held-corrections")
 
     async def stop(self) -> None:

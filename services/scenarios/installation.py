@@ -35,6 +35,8 @@ from streams.domain.lookup import NOTHING, Known, Shares
 PARTITIONS = 1
 ROLES = ("api", "gateway", "worker", "territory", "sink")
 STOP_LIMIT_S = 10.0
+# Each moment waits for a round of the territories.
+ROUND_S = "0.1"
 ANSWER_S = 30.0
 READ_LIMIT_S = 30.0
 
@@ -57,6 +59,14 @@ class Installation:
     def health(self) -> str:
         """Return what every process says of itself, in one line."""
         return ", ".join(f"{one.name} {one.state}, {one.restarts} restarts" for one in self.stack.healths())
+
+    def recomputing(self) -> bool:
+        """Tell whether the worker computes again what a change of the registry touched."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.stack.ports['worker']}/readyz", timeout=ANSWER_S).json()
+        except (httpx.HTTPError, ValueError):
+            return False
+        return any(each["recomputing"] for each in answer.get("partitions", {}).values())
 
     def tick(self, at_ms: int) -> None:
         """Say through the topic that it is an instant [epoch ms], as the ticker does."""
@@ -123,6 +133,7 @@ def running(folder: Path, start_ms: int) -> Iterator[Installation]:
             "QINGYU_TOPIC_PREFIX": f"scenarios-{secrets.token_hex(3)}.",
             "QINGYU_PARTITIONS": str(PARTITIONS),
             "QINGYU_STORE": "",
+            "QINGYU_ROUND_S": ROUND_S,
             "QINGYU_DATA": str(folder / "data"),
             "QINGYU_CLOCK": f"{HELD}{clock}",
             "QINGYU_OPERATOR_TOKEN": token,

@@ -15,7 +15,9 @@ from schemas.scenarios import AlarmExpected, FindingExpected, Worth, digits_of, 
 from schemas.units import conversion
 from schemas.windows import Window, local_datetime
 from services.scenarios.files import Story
+from services.scenarios.people import Told
 from services.scenarios.telling import Chapter, Expectation
+from streams.domain.alarm import OPEN
 from streams.domain.lookup import Known
 
 # What is a quotient, so that not all of its digits can be written.
@@ -79,6 +81,30 @@ class Judge:
             self._findings(chapter, chapter.moment.findings, [one for one in answers.findings() if one.open])
         if chapter.moment.alarms is not None:
             self._alarms(chapter, chapter.moment.alarms, list(answers.conditions()))
+
+    def judge_people(self, chapter: Chapter, told: Iterable[Told], undone: Iterable[str]) -> None:
+        """Hold what people must have been told against what they were; `undone` is what they could not do."""
+        for text in undone:
+            self._differ(chapter, f"{chapter.path}.people", ("", "people", ""), "done", text)
+        expected = chapter.moment.told
+        if expected is None:
+            return
+        path, left = f"{chapter.path}.told", list(told)
+        self.checks += max(1, len(expected))
+        for place, one in enumerate(expected):
+            entity, start = chapter.named[one.of or ""], parse_window(one.start, chapter.moment.of_day).name
+            at_ms = None if one.at is None else parse_instant(one.at, chapter.moment.of_day)
+            wanted = (one.to, one.rule, entity, start, one.condition, one.step)
+            found = [each for each in left if each[:-1] == wanted and at_ms in (None, each.at_ms)]
+            if found:
+                left.remove(found[0])
+            else:
+                said = "; ".join(_told(each) for each in left) or "nothing"
+                step = "" if one.step is None else f" step {one.step}"
+                text = f"{one.to} {one.condition}{step}" + ("" if one.at is None else f" at {one.at}")
+                self._differ(chapter, f"{path}.{place}", (entity, one.rule, start), text, said)
+        if left:
+            self._differ(chapter, path, ("", "told", ""), "nothing else", "; ".join(_told(each) for each in left))
 
     def _differ(self, chapter: Chapter, path: str, about: tuple[str, str, str], expected: str, found: str) -> None:
         page = self._story.page
@@ -146,8 +172,8 @@ class Judge:
 
     def _is_alarm(self, expected: AlarmExpected, found: Condition | None) -> bool:
         condition = "none" if found is None else found.condition
-        if not self._history and expected.condition != "firing":
-            return condition != "firing"
+        if not self._history and expected.condition not in OPEN:
+            return condition not in OPEN
         if condition != expected.condition or found is None:
             return condition == expected.condition
         return (
@@ -156,6 +182,12 @@ class Judge:
             and _same(expected.value, found.value)
             and _same(expected.limit, found.limit)
         )
+
+
+def _told(found: Told) -> str:
+    step = "" if found.step is None else f" step {found.step}"
+    at = f"{local_datetime(found.at_ms):%Y-%m-%dT%H:%M}"
+    return f"{found.to} {found.rule} {found.entity} {found.start} {found.condition}{step} at {at}"
 
 
 def _same(expected: Decimal | None, found: str | None) -> bool:

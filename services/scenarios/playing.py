@@ -8,6 +8,7 @@ from schemas.messages import Condition, Finding, Reported
 from schemas.windows import Window
 from services.scenarios.files import Story
 from services.scenarios.judging import Difference, Judge
+from services.scenarios.people import People
 from services.scenarios.telling import Chapter, Push, Report, message_of
 from streams.domain.lookup import Known, look_up
 from streams.domain.registry import Snapshot
@@ -42,15 +43,21 @@ class _Stage:
 def play(story: Story, chapters: Sequence[Chapter]) -> Result:
     """Play a story as it is told, and judge it at every moment."""
     judge = Judge(story)
-    rehearsal = Rehearsal()
+    rehearsal, people = Rehearsal(), People()
     for chapter in chapters:
+        people.pass_time(chapter.moment.at_ms)
+        people.follow(chapter.snapshot)
         rehearsal.follow(chapter.snapshot)
         messages, refused = _messages(chapter, [(item, chapter.snapshot) for item in arriving(chapter)])
         for message in messages:
             rehearsal.take(message)
         rehearsal.tick(chapter.moment.at_ms)
         rehearsal.add_up()
+        people.hear(rehearsal.events)
+        rehearsal.events.clear()
+        undone = people.act(chapter.moment, chapter.named, rehearsal.conditions.values())
         judge.judge(chapter, _Stage(rehearsal), [*refused, *_fold_refused(rehearsal)])
+        judge.judge_people(chapter, people.told(), undone)
     return Result(judge.checks, tuple(judge.differences))
 
 

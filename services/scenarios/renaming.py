@@ -1,6 +1,6 @@
 """A renaming gives the ids of one story a prefix, so that many stories live in one registry without meeting.
 
-What all of them share (carriers, products, releases, indicators, settings) keeps its id.
+What all of them share (carriers, products, reported items, releases, indicators, settings) keeps its id.
 """
 
 from collections.abc import Mapping
@@ -8,10 +8,15 @@ from typing import Any, cast
 
 from schemas.messages import Condition, Finding
 
-SHARED_KINDS = frozenset({"carrier", "product", "release", "indicator", "settings"})
-_ONE_ID = frozenset({"enterprise", "city", "county", "park", "province", "counterparty", "meter", "against"})
+SHARED_KINDS = frozenset({"carrier", "product", "reported", "release", "indicator", "settings"})
+_ONE_ID = frozenset({"enterprise", "city", "county", "park", "province", "meter", "against", "profile"})
+# Ids and lists of ids in documents of who is told, in their steps, turns and rotations too.
+_TOLD = frozenset({"recipients", "on_call", "owners", "participants", "rules", "limits", "failures_to", "escalation"})
+_TOLD_PARTS = frozenset({"steps", "turns", "rotation"})
+_TOLD_KINDS = frozenset({"recipient", "route", "escalation", "roster", "rule"})
+_SEASONS = frozenset({"during", "except"})
 CHECKED = "validation."  # what the rules of findings of registered validation rules begin with
-_DATED_IDS = frozenset({"source", "industry", "county", "park", "lists"})
+_DATED_IDS = frozenset({"source", "industry", "county", "park", "lists", "counterparty"})
 
 
 class Renaming:
@@ -27,7 +32,9 @@ class Renaming:
     def entity(self, text: str) -> str:
         """Return an entity as the registry has it."""
         kind, _, id_ = text.partition("/")
-        return f"{kind}/{self.prefix}{id_}"
+        # A source is ENTERPRISE.SOURCE, and both have the prefix; a meter's own part has none.
+        parts = id_.split(".") if kind == "source" else [id_]
+        return f"{kind}/{'.'.join(map(self.id, parts))}"
 
     def document(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """Return a document as the registry has it."""
@@ -41,7 +48,18 @@ class Renaming:
     def _spec(self, kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in spec.items():
-            if isinstance(value, str) and (name in _ONE_ID or (name == "parent" and kind == "industry")):
+            if kind in _TOLD_KINDS and name in _TOLD:
+                found[name] = self.id(value) if isinstance(value, str) else [self.id(one) for one in value]
+            elif kind in _TOLD_KINDS and name in _TOLD_PARTS:
+                parts = cast("list[Mapping[str, Any]]", value if isinstance(value, list) else [value])
+                renamed = [self._spec(kind, one) for one in parts]
+                found[name] = renamed if isinstance(value, list) else renamed[0]
+            elif name == "entity" and isinstance(value, str):
+                found[name] = self.entity(value)
+            elif name in _SEASONS and isinstance(value, list):
+                named = cast("list[Mapping[str, Any]]", value)
+                found[name] = [{**one, "season": self.id(one["season"])} for one in named]
+            elif isinstance(value, str) and (name in _ONE_ID or (name == "parent" and kind == "industry")):
                 found[name] = self.id(value)
             elif name in _DATED_IDS and isinstance(value, list):
                 entries = cast("list[Mapping[str, Any]]", value)
@@ -82,4 +100,5 @@ class Renaming:
 
     def _back(self, entity: str) -> str:
         kind, _, id_ = entity.partition("/")
-        return f"{kind}/{id_.removeprefix(self.prefix)}"
+        parts = id_.split(".") if kind == "source" else [id_]
+        return f"{kind}/{'.'.join(one.removeprefix(self.prefix) for one in parts)}"

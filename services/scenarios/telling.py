@@ -82,7 +82,10 @@ class Expectation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """One moment, ready to be played: the registry then, what arrives in which order, and what is expected."""
+    """One moment, ready to be played: the registry then, what arrives in which order, and what is expected.
+
+    `named` are entities by what people's deeds and what they are told call them; "" is the page's enterprise.
+    """
 
     place: int
     moment: Moment
@@ -91,12 +94,14 @@ class Chapter:
     pushes: tuple[Push, ...]
     reports: tuple[Report, ...]
     expectations: tuple[Expectation, ...]
+    named: Mapping[str, str]
 
     @property
     def is_judged(self) -> bool:
         """Whether anything is expected at the moment."""
         moment = self.moment
-        return bool(self.expectations or moment.rejected) or moment.findings is not None or moment.alarms is not None
+        lists = (moment.findings, moment.alarms, moment.told)
+        return bool(self.expectations or moment.rejected) or any(each is not None for each in lists)
 
     @property
     def path(self) -> str:
@@ -131,6 +136,7 @@ class Teller:
                 chapter = Chapter(
                     place, moment, snapshot, tuple(changed), tuple(self._pushes(path, moment, snapshot)),
                     tuple(self._reports(path, moment, snapshot)), tuple(self._expectations(path, moment, snapshot)),
+                    self._named(path, moment, snapshot),
                 )  # fmt: skip
             except _UnusableError as error:
                 self.faults.append(self.story.fault(*error.args))
@@ -235,6 +241,21 @@ class Teller:
                         raise _UnusableError(f"{path}.reported.{name}.{metric}.{period}", "bad_value", message)
                     window = parse_window(period, moment.of_day).name
                     yield Report(ReportedRow(entity, metric, window, value, own_unit or unit, rev), moment.at_ms)
+
+    def _named(self, path: str, moment: Moment, snapshot: Snapshot) -> dict[str, str]:
+        found = {"": f"enterprise/{self.story.enterprise}"}
+        for part, ones in (("people", moment.people), ("told", moment.told or ())):
+            for place, one in enumerate(ones):
+                # Sources have alarms on silence, and nothing else that a story asks for.
+                of_source = one.of is not None and one.of.startswith("source/")
+                entity = None if one.of is None else one.of if of_source else self.entity(one.of, snapshot)
+                if one.of is not None and entity is None:
+                    known = (*snapshot.enterprises, *snapshot.meters)
+                    raise _UnusableError(
+                        f"{path}.{part}.{place}.of", "unknown_entity", _no_entity(one.of, "entity", known)
+                    )
+                found |= {} if one.of is None or entity is None else {one.of: entity}
+        return found
 
     def _expectations(self, path: str, moment: Moment, snapshot: Snapshot) -> Iterator[Expectation]:
         for name, windows in moment.expect.items():

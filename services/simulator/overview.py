@@ -16,6 +16,8 @@ METRICS = ("energy.cv", "energy.eq", "co2.total")
 INTENSITY_WINDOWS = ("month", "day")
 KINDS = ("city", "county", "park", "enterprise")
 ALARMS_SHOWN = 8
+# What is passed now, and what was when its period settled.
+_STANDING = ("firing", "established")
 # However many are firing: an alarm that ends is news too.
 ENDED_SHOWN = 2
 # On a clock of an hour a second, the seconds that a reading needs until it can be asked for are as many hours.
@@ -110,9 +112,10 @@ class OverviewReader:
         if not self._entities:
             self._entities = sorted(self._listed(), key=lambda one: KINDS.index(one[0].partition("/")[0]))
             self._limits = dict(self._listed_limits())
-        firing = self._get("/v1/alarms", condition="firing", limit=_PAGE)["items"]
+        standing = (self._get("/v1/alarms", condition=each, limit=_PAGE)["items"] for each in _STANDING)
+        firing = [one for items in standing for one in items]
         newest = self._get("/v1/alarms", limit=_NEWEST)["items"]
-        ended = [one for one in newest if one["seq"] and one["condition"] != "firing"]
+        ended = [one for one in newest if one["seq"] and one["condition"] not in _STANDING]
         return Overview(
             lines=tuple(self._line(entity, name) for entity, name in self._entities),
             alarms=alarms_shown(firing, ended),

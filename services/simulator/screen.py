@@ -197,7 +197,7 @@ def _alarms(overview: Overview) -> list[Text]:
     """Return a line that counts, and a line for each alarm; what is too long is cut rather than wrapped."""
     if not overview.alarms:
         return [Text("alarms: none so far", style="dim")]
-    style = {"firing": "red", "ok": "green"}
+    style = {"firing": "red", "established": "red", "ok": "green"}
     rows = [
         Text(_alarm_text(one), style=style.get(one["condition"], ""), no_wrap=True, overflow="ellipsis")
         for one in overview.alarms

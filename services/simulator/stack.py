@@ -171,6 +171,7 @@ def running_stack(
             "QINGYU_SMTP_PORT": str(postbox.smtp_port),
             "QINGYU_SMTP_TLS": "none",
             "QINGYU_SECRET_POSTBOX": secret,
+            "QINGYU_NOTIFY_PRIVATE": "127.0.0.1",
             # The month that is played at once is no news.
             "QINGYU_NOTIFY_BACKLOG_S": "0",
             "QINGYU_PUBLIC": f"http://127.0.0.1:{ports['api']}",

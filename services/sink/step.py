@@ -21,6 +21,7 @@ from schemas.messages import (
     decode_event,
     decode_finding,
     decode_heartbeat,
+    decode_note,
     decode_readings,
     decode_rejected,
     decode_revision,
@@ -30,6 +31,7 @@ from schemas.settings import Settings
 from schemas.topics import (
     ALARM_CONDITIONS,
     ALARM_EVENTS,
+    DELIVERY_LOG,
     ENGINE,
     FINDINGS,
     READINGS,
@@ -42,7 +44,17 @@ from schemas.windows import window
 from streams.domain.points import merge, point_of_condition, point_of_heartbeat, points_of, points_of_readings
 from streams.stores.series import Entry, Part, Place, Refused, Revised
 
-SOURCES: tuple[Topic, ...] = (READINGS, TOTALS, ALARM_CONDITIONS, ALARM_EVENTS, FINDINGS, REJECTED, ENGINE, REVISIONS)
+SOURCES: tuple[Topic, ...] = (
+    READINGS,
+    TOTALS,
+    ALARM_CONDITIONS,
+    ALARM_EVENTS,
+    FINDINGS,
+    REJECTED,
+    ENGINE,
+    REVISIONS,
+    DELIVERY_LOG,
+)
 # What a message that makes no sense may raise on its way to points; nothing else is passed over.
 UNUSABLE = (msgspec.MsgspecError, ValueError, LookupError, ArithmeticError, TypeError, RecursionError)
 # Of an input that cannot be read so many bytes are shown; of a longer one its hash.
@@ -80,6 +92,7 @@ class StepBuilder:
             REJECTED: self._rejected,
             REVISIONS: self._revision,
             ENGINE: self._heartbeat,
+            DELIVERY_LOG: self._delivery,
         }
         self._readers = {settings.topic(topic): reader for topic, reader in readers.items()}
         self._totals = settings.topic(TOTALS)
@@ -151,6 +164,11 @@ class StepBuilder:
         rejected = decode_rejected(value)
         _check_version(rejected.v)
         self._entries.append(Refused(place, rejected))
+
+    def _delivery(self, place: Place, value: bytes) -> None:
+        note = decode_note(value)
+        _check_version(note.v)
+        self._entries.append(note)
 
     def _heartbeat(self, place: Place, value: bytes) -> None:
         heartbeat = decode_heartbeat(value)

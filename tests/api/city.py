@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from schemas.decimals import MICRO_SCALE, at_scale
-from schemas.messages import VERSION, AlarmEvent, Condition, Rejected, Revision
+from schemas.messages import VERSION, AlarmEvent, Condition, DeliveryNote, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import window
-from services.api.answers import ALARM, EVENT, POINT, RECEIPT, REJECTED, REVISION
+from services.api.answers import ALARM, DELIVERED, EVENT, POINT, RECEIPT, REJECTED, REVISION
 from streams.stores.series import Part, Place, Refused, Revised
 from tests.api_server import RunningApi
 from tests.registry_writing import STEEL, documents
@@ -93,6 +93,26 @@ def fill(api: RunningApi) -> None:
             Part(Place("readings", 0, 0), 0, RECEIPT["batch"], RECEIPT["source"], RECEIPT["received"], 3),
             Refused(Place("rejected", 0, 0), reject),
             Refused(Place("rejected", 0, 1), unknown),
+            DeliveryNote(
+                v=VERSION,
+                at=DELIVERED["at"],
+                members=[(ALARM["id"], 1)],
+                outcome="delivered",
+                reason="HTTP 200",
+                recipient="duty-room",
+                channel="webhook",
+                key=DELIVERED["key"],
+            ),
+            DeliveryNote(
+                v=VERSION,
+                at=9,
+                members=[(other["id"], 1), (ALARM["id"], 1)],
+                outcome="delivered",
+                reason="errcode 0",
+                recipient="duty",
+                channel="dingtalk",
+                key="digest|d1",
+            ),
             *(Revised(Place("revisions", 0, at), one) for at, one in enumerate((first, second))),
         ],
         [],

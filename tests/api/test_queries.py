@@ -242,6 +242,24 @@ def test_alarms_are_paged(city: RunningApi) -> None:
     assert problem(city, "/v1/alarms", cursor="nonsense") == (422, "bad_cursor")
 
 
+def test_an_alarm_says_who_was_told_of_it(city: RunningApi) -> None:
+    items = city.get(f"/v1/alarms/{answers.ALARM['id']}/deliveries").json()["items"]
+
+    assert [one["digest"] for one in items] == ["d1", None]
+    assert items[1] == example(answers.DeliveriesAnswer)["items"][0]
+    assert problem(city, "/v1/alarms/none/deliveries") == (404, "unknown_alarm")
+
+
+def test_a_digest_lists_every_event_in_it(city: RunningApi) -> None:
+    first = city.get("/v1/digests/d1", limit=1).json()
+    second = city.get("/v1/digests/d1", limit=1, cursor=first["next"]).json()
+
+    assert (first["total"], first["recipient"], second["next"]) == (2, "duty", None)
+    assert first["items"] == [{"alarm": "0" * 20, "seq": 1, "event": None}], "its event has not come yet"
+    assert second["items"][0]["event"]["id"] == answers.ALARM["id"]
+    assert problem(city, "/v1/digests/d2") == (404, "unknown_digest")
+
+
 def test_an_alarm_comes_with_its_events(city: RunningApi) -> None:
     alarm = city.get(f"/v1/alarms/{answers.ALARM['id']}").json()
 

@@ -210,7 +210,7 @@ def dying_api(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]
         "QINGYU_TOPIC_PREFIX": settings.topic_prefix,
         "QINGYU_DATA": str(settings.data),
         "QINGYU_OPERATOR_TOKEN": OPERATOR,
-        "QINGYU_FAILPOINT": "registry.sent",
+        "QINGYU_FAILPOINT": "fenced.sent",
     }
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE)
     try:

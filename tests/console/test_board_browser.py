@@ -25,6 +25,7 @@ PAGES = (
     f"/board/{STEEL}",
     f"/board/{METER}",
     f"/board/alarm/{alarm().id}",
+    "/board/alarms",
     "/board/territories",
     "/login",
 )
