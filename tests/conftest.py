@@ -44,3 +44,11 @@ def own_logs() -> Iterator[None]:
     """Forget afterwards where a command of this test sent its logs: that stream is closed, and who logs would fail."""
     yield
     structlog.reset_defaults()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests measured, also where they pass (`record_property("measured", ...)`)."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(f"measured: {value}")

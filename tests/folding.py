@@ -247,8 +247,8 @@ class Stream:
         return self.totals[f"{entity}|{name[:4] if each.kind == 'quarter' else name}"].own[name].status
 
     def firing(self) -> list[str]:
-        """Return the starts of the alarms that fire."""
-        return sorted(each.start for each in self.conditions.values() if each.condition == "firing")
+        """Return the starts of the alarms that fire, or did when their period settled."""
+        return sorted(each.start for each in self.conditions.values() if each.condition in ("firing", "established"))
 
     def revised(self, metric: str, name: str, entity: str = "enterprise/works") -> list[tuple[Any, Any]]:
         """Return from what to what [the metric's unit] a window was revised, in order."""

@@ -68,10 +68,7 @@ def _last(rows: list[dict[str, Any]]) -> float | None:
 
 def _held(model: dict[str, Any], values: Values) -> Iterator[tuple[Labels, float]]:
     (condition,) = model["conditions"]
-    first, *rest = condition["evaluator"]["params"]
+    (bound,) = condition["evaluator"]["params"]
     kind = condition["evaluator"]["type"]
     for labels, value in values.items():
-        if kind == "within_range":
-            yield labels, float(first < value < rest[0])
-        else:
-            yield labels, float(value > first if kind == "gt" else value < first)
+        yield labels, float(value > bound if kind == "gt" else value < bound)

@@ -47,7 +47,7 @@ class InfluxModel(Shape):
 
 
 class Evaluator(Shape):
-    type: Literal["gt", "lt", "within_range", "outside_range"]
+    type: Literal["gt", "lt"]
     params: list[float]
 
 

@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 
+from dashboards.figures import OPEN, newest_alarms
+from dashboards.influxql import Measurement
 from dashboards.rules import LAG_MESSAGES
 from schemas.documents import Document
 from schemas.messages import VERSION, Condition, encode
-from schemas.series import ALARM_STATE, Point
+from schemas.series import ALARM, ALARM_STATE, Point
 from schemas.windows import window
 from streams.domain.alarm import Bound, Facts, Step, Value, Watch, transition
 from streams.domain.registry import Snapshot
 from tests.dashboards import seeding
-from tests.dashboards.asking import Asker
+from tests.dashboards.asking import Asker, put_in
 from tests.dashboards.conftest import Write
 from tests.dashboards.evaluating import NO_DATA, Labels, alerting, firing, rule, values
+from tests.folding import instant
 
 LIMIT, SILENT, LAG = rule("qingyu-limit-passed"), rule("qingyu-process-silent"), rule("qingyu-lag")
 MINUTE_MS = 60_000
@@ -43,7 +46,8 @@ def found(watch: Watch, entity: str, start: str, *kwh: int | None) -> Condition:
     """The engine's condition of an alarm after these values, one after the other [1e-6 kWh]."""
     condition: Condition | None = None
     for micro in kwh:
-        facts = Facts(watch.passed(micro), Value(micro, 1.0), 0, "test")
+        step = watch.passed(micro)
+        facts = Facts("ok" if step is None else "firing", step, Value(micro, 1.0), 0, "test")
         condition, _ = transition(watch, entity, start, condition, facts, 0)
     assert condition is not None
     return condition
@@ -93,9 +97,17 @@ def test_the_limit_rule_fires_where_the_engine_says_that_a_limit_is_passed(passe
     assert (f"enterprise/{case}" in passed) is fires
 
 
-def test_the_limit_rule_fires_in_the_states_firing_and_established_only(passed: set[str]):
+def test_the_limit_rule_fires_in_the_states_of_a_rule_that_is_passed_only(passed: set[str]):
     states = {entity.removeprefix("enterprise/state-") for entity in passed if entity.startswith("enterprise/state-")}
-    assert states == {"firing", "established"}
+    assert states == {"firing", "recovering", "established"}
+
+
+@pytest.mark.usefixtures("passed")
+def test_whatever_is_neither_ok_nor_withdrawn_is_listed_as_open(asker: Asker):
+    query = newest_alarms(f"{Measurement(ALARM).tag('entity')} =~ /state-/", keep=OPEN)
+    text = put_in(query.text, instant(seeding.REGISTERED), seeding.NOW_MS, {})
+    listed = {row["entity"] for series in asker.ask(query.data_source["uid"], text) for row in series.rows}
+    assert listed == {f"enterprise/state-{state}" for state in ALARM_STATE if state not in ("ok", "withdrawn")}
 
 
 @pytest.mark.usefixtures("passed")

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from schemas.documents import Document
 from schemas.scenarios import digits_of, parse_worth
 from services.command.document_files import FileFault
 from services.scenarios.files import Story, read_stories
+from services.scenarios.live import scenes_of
 from services.scenarios.playing import play, play_shuffled
 from services.scenarios.telling import Chapter, Expectation, Teller
+from streams.domain.registration import Accepted, register
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
@@ -61,6 +64,15 @@ def test_the_page_holds_in_another_order_split_and_twice(story: Story) -> None:
     assert [str(each) for each in play_shuffled(story, chapters_of(story), 1).differences] == []
 
 
+def test_all_pages_can_be_told_in_one_installation() -> None:
+    registered: dict[str, Document] = {}
+    for scene in scenes_of([(story, chapters_of(story)) for story in STORIES]):
+        for documents in (scene.documents, scene.endings):
+            found = register(registered, documents)
+            assert isinstance(found, Accepted), (STORIES[scene.number].page.file, found)
+            registered.update({str(each.key): each for each in found.documents})
+
+
 def altered(expectation: Expectation) -> Expectation:
     if expectation.metric == "status":
         return expectation._replace(text="settled" if expectation.text != "settled" else "revised")
@@ -82,7 +94,7 @@ def test_the_page_says_what_it_is_about_and_is_short(story: Story) -> None:
 
 
 def test_the_page_of_the_documentation_holds(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8"), re.DOTALL)
+    text, *_ = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8"), re.DOTALL)
     page = tmp_path / "my-page.yaml"
     page.write_text(text.replace("../tests/scenarios", str(FOLDER)), encoding="utf-8")
     (story,), faults = read_stories([page])
