@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench bench-latency verify verify-kills verify-board verify-store verify-order verify-scenarios servers schemas setup need-python need-java need-kafka need-influx need-chromium need-compose
+.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier servers schemas setup need-python need-java need-javac need-kafka need-influx need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -14,7 +14,7 @@ TESTS ?=
 COMPOSE ?= docker compose
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 demo: need-kafka $(if $(filter influx,$(STORE)),need-influx) setup  ## start everything and show a live city; Ctrl-C ends it
 	@$(RUN) python -m services.simulator.demo $(if $(STORE),--store $(STORE)) $(if $(OPEN),--open)
@@ -31,7 +31,7 @@ logs: need-compose  ## follow the logs of the containers
 	@$(COMPOSE) logs --follow --tail 100
 
 test: need-java need-chromium need-influx setup  ## all tests, on the real servers and in a real browser
-	@$(RUN) pytest -n 2 --dist loadfile $(TESTS)
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: setup  ## style, types, arrows of import, generated schemas, the compose file
 	@$(RUN) ruff check .
@@ -41,13 +41,25 @@ lint: setup  ## style, types, arrows of import, generated schemas, the compose f
 	@$(UV) tool run --quiet --from check-jsonschema==0.39.0 check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	@if [ -f schemas/generate.py ]; then $(RUN) python -m schemas.generate --check; fi
 
-bench: need-kafka setup  ## measure the worker and write docs/performance.md
+bench: bench-throughput bench-worker  ## measure the worker, plain, in depth and beside others; writes docs/performance.md
+
+bench-worker: need-kafka setup  ## the worker on plain readings and in depth, beside the bare pattern: ten minutes
 	@$(RUN) python -m bench
 
-bench-latency: need-kafka need-influx setup  ## measure from accepted to the board's page, on either store
+# Only here: the other clients (group bench), Quix Streams in an environment of its own, and a Java compiler.
+bench-throughput: need-kafka need-javac setup  ## Qingyu beside Faust, Quix, Kafka Streams and bare loops: under 100 minutes, goes on where it was stopped
+	@$(RUN) --group bench python -m bench.throughput
+
+bench-guard: need-kafka setup  ## the worker's CPU beside a bare loop's: fails when their ratio has doubled
+	@$(RUN) python -m bench.guard
+
+bench-latency: need-kafka need-influx setup  ## measure from accepted to api, alarm and webhook, at growing rates
 	@$(RUN) python -m bench.latency
 
-verify: verify-kills verify-board verify-store verify-order verify-scenarios  ## all long proofs; their result files are committed
+bench-board: need-kafka need-influx setup  ## measure from accepted to the board's page, on either store
+	@$(RUN) python -m bench.board_latency
+
+verify: verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier  ## all long proofs; their result files are committed
 
 verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
 	@$(RUN) python -m bench.verify_kills
@@ -60,6 +72,12 @@ verify-store: need-java need-influx setup  ## kill the sink and InfluxDB while a
 
 verify-order: need-java setup  ## the same facts in order and shuffled over killed workers: every number equal, and replay's
 	@$(RUN) python -m bench.verify_order
+
+verify-storm: setup  ## ten thousand alarms in a minute for ten recipients on one robot: its limit holds, none is missing
+	@$(RUN) python -m bench.verify_storm
+
+verify-notifier: need-java setup  ## kill the notifier at every failpoint during 2,000 alarms: everybody is told all, repeats have the same key
+	@$(RUN) python -m bench.verify_notifier
 
 verify-scenarios: need-java setup  ## tell all stories of the field through gateway, Kafka, worker and store
 	@$(RUN) qingyu scenario run tests/scenarios --live
@@ -85,6 +103,9 @@ need-kafka: $(if $(QINGYU_KAFKA),,need-java)
 
 need-java: need-python
 	@python3 -m deploy.local.jars check
+
+need-javac: need-python
+	@python3 -m bench.contenders.kafka_streams check
 
 # Building it takes minutes, once a machine: before the tests, which are each limited in time.
 need-influx: need-python

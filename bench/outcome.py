@@ -27,7 +27,7 @@ def circumstances() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write(name: str, result: dict[str, Any]) -> Path:
+def write(name: str, result: dict[str, Any] | list[dict[str, Any]]) -> Path:
     """Write a result to the file of that name, and return the file."""
     file = RESULTS / f"{name}.json"
     file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,18 +1,26 @@
-"""The page of figures, docs/performance.md: what a bench measured stands between marks, the words stay."""
+"""The pages of figures, above all docs/performance.md: what was measured stands between marks, the words stay."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
+def _measured(result: Mapping[str, Any], when: str) -> str:
+    """Return on which commit and machine a result was measured; `when` its load was."""
+    machine = result["machine"]
+    return (
+        f"Measured at commit `{result['commit'][:12]}`, Python {machine['python']}, {machine['cores']} cores, "
+        f"load {machine['load']:.1f} {when}"
+    )
+
+
 def worker_table(result: dict[str, Any]) -> str:
     """Return the lines of the worker's bench, from what bench/results/worker.json holds."""
-    machine = result["machine"]
     lines = [
-        f"Measured at commit `{result['commit'][:12]}`, Python {machine['python']}, {machine['cores']} cores, load "
-        f"{machine['load']:.1f} at the end: {result['readings']:,} readings a run, {result['batch']} a batch.",
+        f"{_measured(result, 'at the end')}: {result['readings']:,} readings a run, {result['batch']} a batch.",
         "",
         "| contender | CPU [µs a reading] | readings a second | peak memory [MiB] | outputs checked |",
         "|---|---|---|---|---|",
@@ -32,12 +40,34 @@ def worker_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def latency_table(result: dict[str, Any]) -> str:
+def latency_table(rows: list[dict[str, Any]]) -> str:
     """Return the lines of the latency bench, from what bench/results/latency.json holds."""
-    machine = result["machine"]
+    first = rows[0]
     lines = [
-        f"Measured at commit `{result['commit'][:12]}`, Python {machine['python']}, {machine['cores']} cores, load "
-        f"{machine['load']:.1f} at the end: {result['readings_a_batch']} readings a batch, a minute after thirty "
+        f"{_measured(first, 'before')}: {first['readings_a_batch']} readings a batch.",
+        "",
+        "| store | readings a second | to | probes | p50 [s] | p95 [s] | p99 [s] | longest [s] | kept up |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        held = "the highest that did" if row["highest"] else "yes" if row["sustained"] else "no"
+        lines.append(
+            f"| {row['store']} | {row['readings_per_s']:,.0f} | {row['to']} | {row['probes']} | {row['p50_s']:.2f} "
+            f"| {row['p95_s']:.2f} | {row['p99_s']:.2f} | {row['max_s']:.2f} | {held} |"
+        )
+    lines += ["", *(f"CPU [cores] at {_cores(row)}." for row in rows if row["to"] == "webhook")]
+    return "\n".join(lines)
+
+
+def _cores(row: dict[str, Any]) -> str:
+    used = ", ".join(f"{role} {cores:.2f}" for role, cores in row["cpu_cores"].items() if cores >= 0.01)
+    return f"{row['readings_per_s']:,.0f} readings a second on {row['store']}: {used}"
+
+
+def board_latency_table(result: dict[str, Any]) -> str:
+    """Return the lines of the board's latency bench, from what bench/results/board-latency.json holds."""
+    lines = [
+        f"{_measured(result, 'at the end')}: {result['readings_a_batch']} readings a batch, a minute after thirty "
         "seconds of warming up.",
         "",
         "| store | readings a second | batches | p50 [s] | p95 [s] | p99 [s] | longest [s] | CPU [cores] |",
@@ -53,10 +83,84 @@ def latency_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_table(name: str, table: str) -> None:
-    """Put a table between the marks of a name in the page; raise ValueError when the page does not have them."""
+def telling_table(result: dict[str, Any]) -> str:
+    """Return the lines of the notifier's proof, from what bench/results/notifier.json holds."""
+    robot = result["recipients"]["chat"]
+    lines = [
+        f"Commit `{result['commit'][:12]}`: {result['alarms']:,} alarms with {result['transitions']:,} transitions, "
+        f"{result['kills_in_all']} kills, {result['kills_each']} at each of {len(result['kills'])} failpoints.",
+        "",
+        "| recipient | should be told | told | missing or too much | messages | digests | repeats |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, one in result["recipients"].items():
+        apart = abs(one["should_be_told"] - one["told"])
+        lines.append(
+            f"| {name} | {one['should_be_told']:,} | {one['told']:,} | {apart} | {one['messages']:,} "
+            f"| {one['digests']} | {one['repeats'] + one['again_in_a_digest']} |"
+        )
+    lines += [
+        "",
+        f"Keys were compared as sets: {result['missing']} missing, {result['unexpected']} too many. Repeats have the "
+        f"key of the first; those of `unsteady` are {result['of_them_kept']} times its receiver's doing, which kept a "
+        f"message and answered 503. The robot was sent {robot['most_in_a_minute']} messages in a minute at most. A "
+        f"notifier that records before it sends was found out: {result['control_missing']} missing.",
+    ]
+    return "\n".join(lines)
+
+
+def throughput_table(result: Sequence[Mapping[str, Any]]) -> str:
+    """Return the lines of the throughput bench, from what bench/results/throughput.json holds."""
+    first = result[0]
+    lines = [
+        f"{_measured(first, 'at the end')}: one core for each contender, medians of {first['runs']} runs, lowest and "
+        "highest in brackets.",
+        "",
+        "| contender | readings a message | CPU [µs a reading] | readings a second | peak memory [MiB] "
+        "| changelog [bytes a reading] | results |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for each in result:
+        name = f"**{each['contender']}**" if each["contender"] == "qingyu" else each["contender"]
+        if each["cpu_us_per_reading"] is None:
+            lines.append(f"| {name} | {each['batch']} | - | - | - | - | could not run |")
+            continue
+        low, high = each["cpu_us_per_reading_spread"]
+        slow, fast = each["readings_per_s_spread"]
+        checked = "all right" if each["correct"] else "WRONG: disqualified"
+        lines.append(
+            f"| {name} | {each['batch']} | {each['cpu_us_per_reading']:.2f} ({low:.2f} to {high:.2f}) "
+            f"| {each['readings_per_s']:,.0f} ({slow:,.0f} to {fast:,.0f}) | {each['peak_mib']:.0f} "
+            f"| {each['changelog_bytes_per_reading']:.1f} | {checked} |"
+        )
+    return "\n".join([*lines, *_comparison(result)])
+
+
+def _comparison(result: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence that holds the largest batches of Qingyu against the others, where these were measured."""
+    cpu = {(each["contender"], each["batch"]): each["cpu_us_per_reading"] for each in result}
+    ours = cpu.get(("qingyu", 200))
+    others = (
+        ("Faust per event", ("faust-per-event", 1)),
+        ("Quix Streams per reading", ("quix", 1)),
+        ("Kafka Streams per reading", ("kafka-streams", 1)),
+        ("Kafka Streams with batches of 200", ("kafka-streams", 200)),
+        ("Quix Streams with batches of 200", ("quix", 200)),
+        ("the bare aiokafka loop", ("aiokafka", 200)),
+    )
+    times = [f"{name} {cpu[key] / ours:.2g} times" for name, key in others if ours and cpu.get(key)]
+    if not times:
+        return []
+    return [
+        "",
+        f"Qingyu with batches of 200 takes {ours:.2f} µs of CPU a reading; beside that take: {', '.join(times)}.",
+    ]
+
+
+def write_table(name: str, table: str, page: Path = PAGE) -> None:
+    """Put a table between the marks of a name in a page; raise ValueError when the page does not have them."""
     begin, end = f"<!-- {name}: written by the bench -->", f"<!-- end of {name} -->"
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     changed, count = re.subn(
         f"{re.escape(begin)}.*?{re.escape(end)}",
         lambda _: f"{begin}\n\n{table}\n\n{end}",
@@ -64,5 +168,5 @@ def write_table(name: str, table: str) -> None:
         flags=re.DOTALL,
     )
     if count != 1:
-        raise ValueError(f"{PAGE} does not have the marks {begin} and {end} once each, in this order")
-    PAGE.write_text(changed, encoding="utf-8")
+        raise ValueError(f"{page} does not have the marks {begin} and {end} once each, in this order")
+    page.write_text(changed, encoding="utf-8")

@@ -17,6 +17,7 @@ from bench.kills.expected import Calculation, Episode, Values, name_of
 from bench.kills.load import Reading
 from schemas.messages import QUALITY_CODE, AlarmEvent, CalendarDocument, Condition
 from schemas.windows import children_of
+from streams.domain.alarm import QUIET_CAUSES
 from streams.stores.embedded import EmbeddedStore
 from streams.stores.series import StoreError
 
@@ -192,15 +193,19 @@ def _chain(result: Comparison, chain: list[AlarmEvent], last: Condition | None) 
     result.equal(f"condition of alarm {what}", stands, (chain[-1].condition, chain[-1].seq))
 
 
+# Of an accounting period that has settled since.
+_STANDS = ("firing", "established")
+
+
 def _end_state(result: Comparison, wanted: Calculation, standing: Iterable[Condition]) -> None:
     episodes: set[Episode] = set()
     tiers: dict[tuple[str, str, str], str | None] = {}
     for each in standing:
         if each.period == "episode":
-            end = None if each.condition == "firing" else name_of(each.since, "hour")
+            end = None if each.condition in _STANDS else name_of(each.since, "hour")
             episodes.add(Episode(each.rule, each.entity, each.start, end))
         else:
-            tiers[each.rule, each.entity, each.start] = each.tier if each.condition == "firing" else None
+            tiers[each.rule, each.entity, each.start] = each.tier if each.condition in _STANDS else None
     meant = wanted.episodes()
     result.count("alarm episodes", len(meant))
     for each in sorted(meant - episodes, key=str):
@@ -216,7 +221,10 @@ def _end_state(result: Comparison, wanted: Calculation, standing: Iterable[Condi
 def _stories(result: Comparison, wanted: Calculation, chains: Iterable[list[AlarmEvent]]) -> None:
     orderly = {f"enterprise/{each}" for each in wanted.cast.orderly}
     found = {
-        (chain[0].rule, chain[0].entity, chain[0].start): [each.cause for each in chain]
+        # How often a settled figure is amended on the way hangs on what a step takes together.
+        (chain[0].rule, chain[0].entity, chain[0].start): [
+            each.cause for each in chain if each.cause not in (*QUIET_CAUSES, "amended")
+        ]
         for chain in chains
         if chain[0].entity in orderly
     }

@@ -11,20 +11,26 @@ ROLE_OF = {
     "territory": "territory",
     "sink": "sink",
     "outbox": "gateway",
-    "registry": "api",
+    "fenced": "api",
+    "notifier": "notifier",
 }
-# Processes with a proof of their own, in tests/notifier; the city of this one does not run them.
-ELSEWHERE = frozenset({"notifier"})
+# Has a proof of its own (`bench.verify_notifier`): the city of this one does not run it.
+NOTIFIER = "notifier"
 # How many passings there are to choose from, so that kills come at different times; a role's others: MOST_PASSINGS.
 PASSINGS = {
     "open.before-fence": 3,
     "open.after-fence": 3,
     "open.catching-up": 3,
-    "registry.before-begin": 2,
-    "registry.sent": 2,
-    "registry.committed": 2,
+    "fenced.before-begin": 2,
+    "fenced.sent": 2,
+    "fenced.committed": 2,
+    # A fetch brings what was written at once; offsets are noted every two seconds.
+    "notifier.before-fetch": 12,
+    "notifier.after-fetch": 3,
+    "notifier.before-commit": 2,
+    "notifier.after-commit": 2,
 }
-MOST_PASSINGS = {"worker": 12, "territory": 3, "sink": 8, "gateway": 12, "api": 2}
+MOST_PASSINGS = {"worker": 12, "territory": 3, "sink": 8, "gateway": 12, "api": 2, "notifier": 60}
 _HIT = re.compile(r"\bhit\(\s*(?:\"([^\"]+)\"|([^)]*))")
 
 
@@ -33,6 +39,19 @@ class FailpointError(Exception):
 
 
 def in_source(root: Path = ROOT) -> dict[str, str]:
+    """Return by name of each failpoint that the city's processes pass the role that does, in order of names.
+
+    Raises FailpointError as `every` does.
+    """
+    return {name: role for name, role in every(root).items() if role != NOTIFIER}
+
+
+def of_notifier(root: Path = ROOT) -> list[str]:
+    """Return the names of the failpoints that a notifier passes: its own, and those of the way into Kafka."""
+    return [name for name, role in every(root).items() if role == NOTIFIER or name.startswith("outbox.")]
+
+
+def every(root: Path = ROOT) -> dict[str, str]:
     """Return by name of each failpoint in the source the role that passes it, in order of names.
 
     Raises FailpointError for a name that is not written out, or whose first part says no role.
@@ -46,8 +65,6 @@ def in_source(root: Path = ROOT) -> dict[str, str]:
                     if path.name == "failpoints.py":
                         continue  # its definition
                     raise FailpointError(f"{path}: hit({match[2]}): write the failpoint's name out")
-                if name.partition(".")[0] in ELSEWHERE:
-                    continue
                 role = ROLE_OF.get(name.partition(".")[0])
                 if role is None:
                     raise FailpointError(f"{path}: failpoint {name!r}: say in ROLE_OF which process passes it")
