@@ -55,7 +55,8 @@ def _now() -> list[Any]:
     open_alarms = panels.numbers(
         15,
         "未结告警 Open alarms",
-        "最近一次评估为告警或成立的限额与规则。 Limits and rules whose newest evaluation is firing or established.",
+        "最近一次评估既非正常也未撤回的限额与规则。"
+        " Limits and rules whose newest evaluation is neither ok nor withdrawn.",
         [("", count_of(figures.newest_alarms(_ENTITIES, keep=OPEN), "state", "open"))],
         size=(6, 4),
         none="无 none",

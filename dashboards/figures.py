@@ -18,7 +18,10 @@ _NOW = "time <= ${__to}ms"
 # What of an hour is still to come would count as missing.
 _OVER = ("time > ${__to}ms - 3h", "time <= ${__to}ms - 1h")
 
-OPEN = f'"state" >= {ALARM_STATE["firing"]:g} AND "state" <= {ALARM_STATE["established"]:g}'
+# What stands until something ends it: an alarm on its way in or out, or of which nothing can be told, is open, too.
+OPEN = " AND ".join(f'"state" <> {ALARM_STATE[ended]:g}' for ended in ("ok", "withdrawn"))
+# Of those the ones whose rule is passed in as many windows as it asks for.
+PASSED = " OR ".join(f'"state" = {ALARM_STATE[passed]:g}' for passed in ("firing", "recovering", "established"))
 
 
 def current(kind: WindowKind, entity: str, metric: str, *, per: float = 1) -> Query:

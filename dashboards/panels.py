@@ -34,6 +34,9 @@ STATE_TEXTS = {
     "firing": ("告警 firing", RED),
     "established": ("成立 established", VIOLET),
     "withdrawn": ("撤回 withdrawn", GREY),
+    "recovering": ("恢复中 recovering", AMBER),
+    "no_data": ("无数据 no data", BLUE),
+    "error": ("无法判断 cannot be told", BLUE),
 }
 
 

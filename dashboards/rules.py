@@ -9,6 +9,7 @@ from typing import Any
 
 from dashboards import engine
 from dashboards.city import ALARMS_PANEL, BEATS_PANEL, LAG_PANEL
+from dashboards.figures import PASSED
 from dashboards.influxql import IN_RANGE, Measurement, Query, newest
 from dashboards.names import CITY_UID, EXPRESSION, LABEL, RULE_FOLDER, RULE_GROUP
 from schemas.series import ALARM, ALARM_STATE
@@ -48,7 +49,7 @@ class Watched:
 class Rule:
     """A rule: it fires when the last value of its first query fulfils the condition for `hold`.
 
-    `condition` is one of Grafana's (`gt`, `lt`, `within_range`: between, without the ends) with its values; `absent`
+    `condition` is one of Grafana's (`gt`, `lt`) with its values; `absent`
     what no series at all means.
     """
 
@@ -110,14 +111,14 @@ def rule_file() -> dict[str, Any]:
 def _limit_passed() -> Rule:
     alarm = Measurement(ALARM)
     by = ["entity", "rule"]
-    state = newest(alarm, "state", {"state": "state"}, [IN_RANGE], by)
+    state = newest(alarm, "state", {"state": "state"}, [IN_RANGE], by, keep=PASSED)
     margin = newest(alarm, "state", {"margin": "margin"}, [IN_RANGE], by)
-    half = 0.5
     return Rule(
         uid="qingyu-limit-passed",
         title="超过限额或规则 Limit or rule passed",
         watched=(Watched("A", "B", state, _ALARMS_S), Watched("M", "N", margin, _ALARMS_S)),
-        condition=("within_range", (ALARM_STATE["firing"] - half, ALARM_STATE["established"] + half)),
+        # Any series at all: the query leaves out what is not passed.
+        condition=("gt", (ALARM_STATE["ok"],)),
         hold="10m",
         absent="OK",
         labels=dict([LABEL, FROM_ENGINE, ("severity", "warning")]),

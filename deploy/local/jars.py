@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.cache import LocalServerError, cache_directory, check_or_fetch, locked, output
@@ -29,11 +30,27 @@ _MAVEN_HELP = "Debian: apt-get install maven; macOS: brew install maven"
 _FETCH_LIMIT_S = 900.0
 
 
+@dataclass(frozen=True)
+class Jars:
+    """The jars that a pom names: `name` is that of their directory, and one of them begins with `witness`."""
+
+    pom: Path
+    name: str
+    witness: str
+
+    def directory(self) -> Path:
+        """The directory they are kept in, whether it is there yet or not."""
+        # The pom's digest is part of the name, so that another version of any jar is fetched and never mixed in.
+        digest = hashlib.sha256(self.pom.read_bytes()).hexdigest()[:8]
+        return cache_directory() / f"{self.name}-{digest}"
+
+
+BROKER = Jars(POM, f"kafka-{KAFKA_VERSION}", "kafka_2.13-")
+
+
 def jar_directory() -> Path:
-    """The directory the jars of this pom are kept in, whether it is there yet or not."""
-    # The pom's digest is part of the name, so that another version of any jar is fetched and never mixed with these.
-    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:8]
-    return cache_directory() / f"kafka-{KAFKA_VERSION}-{digest}"
+    """The directory the jars of the broker are kept in, whether it is there yet or not."""
+    return BROKER.directory()
 
 
 def java() -> str:
@@ -66,14 +83,14 @@ def maven() -> str:
     return path
 
 
-def check() -> None:
-    """See that everything is there which a broker needs; Maven is needed only while the jars are not cached.
+def check(jars: Jars = BROKER) -> None:
+    """See that everything is there which running jars needs; Maven is needed only while they are not cached.
 
     Raises:
         LocalServerError: ``java_missing`` or ``maven_missing``; when both are, one message names both.
     """
     missing: list[LocalServerError] = []
-    for program in (java,) if jar_directory().is_dir() else (java, maven):
+    for program in (java,) if jars.directory().is_dir() else (java, maven):
         try:
             program()
         except LocalServerError as error:
@@ -82,16 +99,16 @@ def check() -> None:
         raise LocalServerError(missing[0].code, " -- ".join(str(error) for error in missing))
 
 
-def fetch() -> Path:
-    """Return the directory of the jars, fetched first when it is not there; several processes may ask at once.
+def fetch(jars: Jars = BROKER) -> Path:
+    """Return the directory of jars, fetched first when it is not there; several processes may ask at once.
 
     Raises:
         LocalServerError: ``java_missing``, ``maven_missing``, or ``fetch_failed`` with what Maven said first.
     """
-    directory = jar_directory()
+    directory = jars.directory()
     if directory.is_dir():
         return directory
-    check()
+    check(jars)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with locked(directory.with_name(f"{directory.name}.lock"), limit_s=_FETCH_LIMIT_S):
         if directory.is_dir():
@@ -101,7 +118,7 @@ def fetch() -> Path:
             shutil.rmtree(left, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", suffix=".part", dir=directory.parent))
         try:
-            _copy_dependencies(part)
+            _copy_dependencies(jars, part)
             part.chmod(0o755)
             part.rename(directory)
         finally:
@@ -109,8 +126,9 @@ def fetch() -> Path:
     return directory
 
 
-def _copy_dependencies(target: Path) -> None:
-    command = [maven(), "-B", "-ntp", "-q", "-f", str(POM), "dependency:copy-dependencies"]
+def _copy_dependencies(jars: Jars, target: Path) -> None:
+    # What Maven fetches must have the digest that its repository states: a difference is an error, no warning.
+    command = [maven(), "-B", "-ntp", "-q", "-C", "-f", str(jars.pom), "dependency:copy-dependencies"]
     command += ["-DincludeScope=runtime", f"-DoutputDirectory={target}"]
     try:
         done = subprocess.run(
@@ -125,10 +143,10 @@ def _copy_dependencies(target: Path) -> None:
     except subprocess.TimeoutExpired as error:
         message = f"Maven did not finish within {_FETCH_LIMIT_S:.0f} s; see that it reaches its repository, then repeat"
         raise LocalServerError("fetch_failed", message) from error
-    if done.returncode != 0 or not any(target.glob("kafka_2.13-*.jar")):
+    if done.returncode != 0 or not any(target.glob(f"{jars.witness}*.jar")):
         lines = [line for line in done.stdout.splitlines() if line.strip()]
         said = "\n".join(lines[:8]) or "(it said nothing)"
-        raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of Kafka {KAFKA_VERSION}:\n{said}")
+        raise LocalServerError("fetch_failed", f"Maven could not fetch the jars of {jars.name}:\n{said}")
 
 
 if __name__ == "__main__":
