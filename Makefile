@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier servers schemas setup need-python need-java need-javac need-kafka need-influx need-chromium need-compose
+.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board bench-ingest verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier servers schemas setup need-python need-java need-javac need-kafka need-influx need-wrk need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -59,6 +59,9 @@ bench-latency: need-kafka need-influx setup  ## measure from accepted to api, al
 bench-board: need-kafka need-influx setup  ## measure from accepted to the board's page, on either store
 	@$(RUN) python -m bench.board_latency
 
+bench-ingest: need-kafka need-influx need-wrk setup  ## measure the gateway under a load generator, and the sink into both stores
+	@$(RUN) python -m bench.ingest
+
 verify: verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier  ## all long proofs; their result files are committed
 
 verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
@@ -110,6 +113,9 @@ need-javac: need-python
 # Building it takes minutes, once a machine: before the tests, which are each limited in time.
 need-influx: need-python
 	@python3 -m deploy.local.influxd fetch >/dev/null
+
+need-wrk: need-python
+	@python3 -m bench.wrk
 
 need-chromium:
 	@command -v chromium >/dev/null || { echo "error: chromium is not on PATH, and tests look at the board in it; Debian: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }

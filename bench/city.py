@@ -42,19 +42,23 @@ def energy() -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def documents(more: Callable[[int], Mapping[str, object]] = lambda _: {}) -> list[dict[str, object]]:
+def documents(
+    more: Callable[[int], Mapping[str, object]] = lambda _: {}, enterprises: int = ENTERPRISES, meters: int = METERS
+) -> list[dict[str, object]]:
     """Return the registry: the energy, and the enterprises with their meters; `more` tells what a meter has besides."""
     found = energy()
-    for number in range(ENTERPRISES):
+    for number in range(enterprises):
         name = enterprise_id(number)
         found.append({**ENVELOPE, "kind": "enterprise", "id": name, "spec": {}})
-        found.append({**ENVELOPE, "kind": "source", "id": f"s-{name}", "spec": {"enterprise": name}})
+        # What a source may send is never what is measured.
+        spec = {"enterprise": name, "rate_limit_per_s": 1_000_000}
+        found.append({**ENVELOPE, "kind": "source", "id": f"s-{name}", "spec": spec})
         found += [
             {**ENVELOPE, "kind": "meter", "id": f"{name}.m{meter:02}", "spec": {
                 "carrier": "electricity", "type": "register", "unit": "kWh", "resolution": "0.01", "step": "1min",
                 "role": "input", "source": [{"from": DAY, "id": f"s-{name}"}], **more(meter),
             }}
-            for meter in range(METERS)
+            for meter in range(meters)
         ]  # fmt: skip
     return found
 
@@ -62,15 +66,31 @@ def documents(more: Callable[[int], Mapping[str, object]] = lambda _: {}) -> lis
 def messages(readings: int, batch: int) -> Iterator[tuple[str, bytes]]:
     """Yield (enterprise, message) in order of time: each message has `batch` readings, all meters of some minutes."""
     minutes = batch // METERS
-    names = [f"m{meter:02}" for meter in range(METERS)]
-    for round_ in range(readings // (ENTERPRISES * batch)):
-        times = [START_MS + (round_ * minutes + minute) * MINUTE_MS for minute in range(minutes)]
-        i = [meter for meter in range(METERS) for _ in times]
-        v = [value(meter, round_ * minutes + minute) for meter in range(METERS) for minute in range(minutes)]
-        columns = {"meters": names, "scale": [SCALE] * METERS, "i": i, "t": times * METERS, "v": v}
-        for number in range(ENTERPRISES):
+    yield from stream(ENTERPRISES, METERS, range(0, readings // (ENTERPRISES * batch) * minutes, minutes))
+
+
+def stream(enterprises: int, meters: int, minutes: range, late: int = 0, delay: int = 0) -> Iterator[tuple[str, bytes]]:
+    """Yield (enterprise, message) in order of time; a message has all meters of the minutes of a step of the range.
+
+    The last `late` meters of each enterprise are behind by a `delay` [minutes], a multiple of the step.
+    """
+    names = [f"m{meter:02}" for meter in range(meters)]
+    of_message = range(minutes.step)
+    for first in minutes:
+        behind = {meter: delay for meter in range(meters - late, meters)}
+        sent = [meter for meter in range(meters) if first - behind.get(meter, 0) >= minutes.start]
+        at = [first - behind.get(meter, 0) + minute for meter in sent for minute in of_message]
+        columns = {
+            "meters": [names[meter] for meter in sent],
+            "scale": [SCALE] * len(sent),
+            "i": [place for place in range(len(sent)) for _ in of_message],
+            "t": [START_MS + minute * MINUTE_MS for minute in at],
+            "v": [value(sent[place // minutes.step], minute) for place, minute in enumerate(at)],
+        }
+        received = START_MS + (first + minutes.step - 1) * MINUTE_MS + 1000
+        for number in range(enterprises):
             name = enterprise_id(number)
-            one = {"batch": f"b{round_}", "source": f"s-{name}", "received": times[-1] + 1000, **columns}
+            one = {"batch": f"b{first // minutes.step}", "source": f"s-{name}", "received": received, **columns}
             yield name, msgspec.json.encode({"v": 1, "enterprise": name, "registry": 1, "batches": [one]})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
-def _measured(result: Mapping[str, Any], when: str) -> str:
+def measured(result: Mapping[str, Any], when: str) -> str:
     """Return on which commit and machine a result was measured; `when` its load was."""
     machine = result["machine"]
     return (
@@ -20,7 +20,7 @@ def _measured(result: Mapping[str, Any], when: str) -> str:
 def worker_table(result: dict[str, Any]) -> str:
     """Return the lines of the worker's bench, from what bench/results/worker.json holds."""
     lines = [
-        f"{_measured(result, 'at the end')}: {result['readings']:,} readings a run, {result['batch']} a batch.",
+        f"{measured(result, 'at the end')}: {result['readings']:,} readings a run, {result['batch']} a batch.",
         "",
         "| contender | CPU [µs a reading] | readings a second | peak memory [MiB] | outputs checked |",
         "|---|---|---|---|---|",
@@ -44,7 +44,7 @@ def latency_table(rows: list[dict[str, Any]]) -> str:
     """Return the lines of the latency bench, from what bench/results/latency.json holds."""
     first = rows[0]
     lines = [
-        f"{_measured(first, 'before')}: {first['readings_a_batch']} readings a batch.",
+        f"{measured(first, 'before')}: {first['readings_a_batch']} readings a batch.",
         "",
         "| store | readings a second | to | probes | p50 [s] | p95 [s] | p99 [s] | longest [s] | kept up |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -67,7 +67,7 @@ def _cores(row: dict[str, Any]) -> str:
 def board_latency_table(result: dict[str, Any]) -> str:
     """Return the lines of the board's latency bench, from what bench/results/board-latency.json holds."""
     lines = [
-        f"{_measured(result, 'at the end')}: {result['readings_a_batch']} readings a batch, a minute after thirty "
+        f"{measured(result, 'at the end')}: {result['readings_a_batch']} readings a batch, a minute after thirty "
         "seconds of warming up.",
         "",
         "| store | readings a second | batches | p50 [s] | p95 [s] | p99 [s] | longest [s] | CPU [cores] |",
@@ -113,7 +113,7 @@ def throughput_table(result: Sequence[Mapping[str, Any]]) -> str:
     """Return the lines of the throughput bench, from what bench/results/throughput.json holds."""
     first = result[0]
     lines = [
-        f"{_measured(first, 'at the end')}: one core for each contender, medians of {first['runs']} runs, lowest and "
+        f"{measured(first, 'at the end')}: one core for each contender, medians of {first['runs']} runs, lowest and "
         "highest in brackets.",
         "",
         "| contender | readings a message | CPU [µs a reading] | readings a second | peak memory [MiB] "

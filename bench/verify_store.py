@@ -33,9 +33,9 @@ from services.topics import apply_topics
 from streams.stores.influx import InfluxStore
 from streams.stores.series import StoreError
 from tests import independent
-from tests.influx_buckets import influx_settings
+from tests.influx_buckets import influx_settings, store_environment
 from tests.influx_year import Said, differences, shuffled, steps
-from tests.running import KILLED, Installation, until
+from tests.running import KILLED, Installation, metric, until
 
 SEED = 20180101
 FAILPOINTS = ("sink.before-write", "sink.after-write", "sink.after-commit")
@@ -75,17 +75,9 @@ class Proof:
 
     def start(self, name: str = "sink", *, code: str = "", failpoint: str = "", prefix: str = "") -> None:
         """Start a sink; `code` is Python that it runs first, `prefix` names other buckets than the proof's."""
-        settings = self.settings
-        assert settings.influx_token is not None
-        environment = {
-            "QINGYU_STORE": "influx",
-            "QINGYU_INFLUX": settings.influx,
-            "QINGYU_INFLUX_ORG": settings.influx_org,
-            "QINGYU_INFLUX_TOKEN": settings.influx_token.get_secret_value(),
-            "QINGYU_INFLUX_PREFIX": prefix or settings.influx_prefix,
-            "QINGYU_RAW_RETENTION": settings.raw_retention,
-            "QINGYU_FAILPOINT": failpoint,
-        }
+        environment = {**store_environment(self.settings), "QINGYU_FAILPOINT": failpoint}
+        if prefix:
+            environment["QINGYU_INFLUX_PREFIX"] = prefix
         self.installation.start("sink", name, before=code, restart_on=(), **environment)
 
     def kill_at(self, failpoint: str, said: Sequence[Sequence[Said]], *, code: str = "") -> None:
@@ -262,26 +254,16 @@ def _filling(proof: Proof, influx: LocalInflux, directory: Path) -> dict[str, An
     begun = time.monotonic()
     proof.wait_filled(store)
     seconds = time.monotonic() - begun
-    points = _metric(proof.installation.ports["again"], "qingyu_sink_points_total")
+    points = metric(proof.installation.ports["again"], "qingyu_sink_points_total")
     return {
         "points": round(points),
         "seconds": round(seconds, 1),
         "start_s": round(begun - began, 1),
         "points_per_s": round(points / seconds),
         "sink_cpu_us_per_point": round(
-            1e6 * _metric(proof.installation.ports["again"], "process_cpu_seconds_total") / points, 2
+            1e6 * metric(proof.installation.ports["again"], "process_cpu_seconds_total") / points, 2
         ),
     }
-
-
-def _metric(port: int, name: str) -> float:
-    import urllib.request
-
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.rpartition(" ")[2])
-    raise AssertionError(f"no metric {name}")
 
 
 if __name__ == "__main__":

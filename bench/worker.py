@@ -65,6 +65,14 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def machine_cpu_s() -> float | None:
+    """Return the CPU time that all processes of this machine have used [s]; None where the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    user, nice, system, _, _, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
+    return (user + nice + system + irq + softirq) / _TICKS
+
+
 def peak_mib(pid: int) -> float:
     """Return the most memory that a process has held [MiB]."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

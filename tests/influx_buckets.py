@@ -27,6 +27,19 @@ def influx_settings(server: LocalInflux | ForeignInflux, data: Path, **more: Any
     return Settings(**{**chosen, **more})
 
 
+def store_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment that makes a process use the InfluxDB of settings, and its buckets there."""
+    assert settings.influx_token is not None
+    return {
+        "QINGYU_STORE": "influx",
+        "QINGYU_INFLUX": settings.influx,
+        "QINGYU_INFLUX_ORG": settings.influx_org,
+        "QINGYU_INFLUX_TOKEN": settings.influx_token.get_secret_value(),
+        "QINGYU_INFLUX_PREFIX": settings.influx_prefix,
+        "QINGYU_RAW_RETENTION": settings.raw_retention,
+    }
+
+
 @contextlib.contextmanager
 def removing(settings: Settings) -> Iterator[None]:
     """Remove the buckets afterwards."""

@@ -46,6 +46,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def metric(port: int, name: str) -> float:
+    """Return what a process says of a metric at /metrics: the sum over its labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines: list[str] = answer.read().decode().splitlines()
+    found = [float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
+    if not found:
+        raise AssertionError(f"no metric {name}")
+    return sum(found)
+
+
 def until(found: Callable[[], ResultT], limit_s: float = LIMIT_S, what: str = "it", every_s: float = 0.1) -> ResultT:
     """Return what `found` returns as soon as that is true; fail after `limit_s` [s]."""
     end = time.monotonic() + limit_s
