@@ -28,6 +28,7 @@ from schemas.settings import Settings
 from services.gateway.app import create_app
 from services.gateway.envelope import parse_batch
 from services.gateway.receiving import check
+from services.http.connection import server_config
 from services.topics import apply_topics
 from streams.domain.registry import Snapshot
 from tests.registry_writing import write_set
@@ -110,7 +111,7 @@ def _cpu_us(work: Callable[[], None], seconds: float = 2.0) -> float:
 async def whole_way(settings: Settings, senders: int = 8, seconds: float = 8.0) -> None:
     """Print rate, CPU and latency of the gateway, which alone runs in this process; its senders are another."""
     await write_set(settings, 1, registry())
-    config = uvicorn.Config(create_app(settings), port=settings.gateway_port, log_config=None, access_log=False)
+    config = server_config(create_app(settings), connections=settings.connections, port=settings.gateway_port)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     address = f"http://127.0.0.1:{settings.gateway_port}"

@@ -120,6 +120,13 @@ class Settings(BaseSettings):
     gather_s: float = Field(default=0.03, ge=0, description="The gateway gathers an enterprise's batches for so long.")
     body_limit: int = Field(default=8 << 20, description="Largest request body in bytes, as sent.")
     decoded_limit: int = Field(default=32 << 20, description="Largest request body in bytes, after decompression.")
+    pushes: int = Field(default=512, ge=1, description="The gateway answers 503 beyond so many pushes at once.")
+    pushes_mib: float = Field(
+        default=64.0, gt=0, description="The gateway answers 503 beyond so many MiB in pushes under way, inflated too."
+    )
+    connections: int = Field(
+        default=4096, ge=1, description="Open connections of an HTTP server; beyond, the one waited for longest goes."
+    )
     tick_s: float = Field(default=10.0, gt=0, description="Seconds of wall time between two ticks.")
     grafana: str = Field(
         default="http://127.0.0.1:3000", description="Address of the Grafana that `qingyu dashboards push` writes to."

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from schemas.settings import Settings
 from services.api.app import create_app
+from services.http.connection import server_config
 from services.http.streaming import StreamingServer
 from streams.stores.embedded import EmbeddedStore
 
@@ -55,7 +55,9 @@ def api_settings(bootstrap: str, prefix: str, data: Path, **changed: Any) -> Set
 def running_api(settings: Settings, port: int = 0) -> Iterator[RunningApi]:
     """Run the api on a port (0: any) until the end of the `with`; begins when it is ready."""
     app = create_app(settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=5)
+    config = server_config(
+        app, connections=settings.connections, host="127.0.0.1", port=port, timeout_graceful_shutdown=5
+    )
     server = StreamingServer(config, app.state.feeds.close)
     thread = threading.Thread(target=server.run, name="api")
     thread.start()

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
 
@@ -18,6 +17,8 @@ from services.api.registry_writer import RegistryWriter
 from services.clock import Clock
 from services.console import mounting as board
 from services.http import openapi_page, problem
+from services.http.bodies import Bodies
+from services.http.connection import NOT_STARTED, server_config
 from services.http.problem import Problem, unavailable
 from services.http.streaming import StreamingServer
 from streams.stores.opening import open_store
@@ -26,8 +27,6 @@ from streams.stores.series import CursorError, Store, StoreError
 
 # An open request may be a large set; after this it is cut off, and Kafka has the set whole or not at all.
 STOP_LIMIT_S = 20
-# The exit status when the port is taken.
-NOT_STARTED = 3
 DESCRIPTION = """Registry, series, alarms and what became of inputs.
 
 Send `Authorization: Bearer TOKEN`. An operator sees everything, a viewer a territory and its members, an enterprise its
@@ -84,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=key)
     app.include_router(health.router(ready))
     feeds = board.install(app)
+    app.add_middleware(Bodies, limits={"/v1/registry": registry.SET_LIMIT_BYTES})
     app.add_middleware(figures.Counting)
     return app
 
@@ -91,12 +91,11 @@ def create_app(settings: Settings) -> FastAPI:
 def serve(settings: Settings) -> None:
     """Run the api until it is told to stop (SIGINT, SIGTERM)."""
     app = create_app(settings)
-    config = uvicorn.Config(
+    config = server_config(
         app,
+        connections=settings.connections,
         host=settings.host,
         port=settings.api_port,
-        access_log=False,
-        log_config=None,
         timeout_graceful_shutdown=STOP_LIMIT_S,
     )
     server = StreamingServer(config, app.state.feeds.close)

@@ -1,8 +1,9 @@
 """The gateway's application: two paths to push to, health, and the errors of both in one form."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -18,14 +19,15 @@ from services.clock import Clock
 from services.gateway import deciding, examples, figures
 from services.gateway.gathering import Gathering
 from services.gateway.holding import Holding
+from services.gateway.intake import Intake
 from services.gateway.receiving import Door, Receiving
 from services.gateway.reported import ReportedReceiving
 from services.http import openapi_page, problem
+from services.http.bodies import CLOSE, LIMIT_S, Bodies
+from services.http.connection import NOT_STARTED, server_config
 from services.outbox import Outbox
 from streams.stores.registry_topic import RegistryFollower
 
-# A body that takes longer than this [s] to come, or a batch that takes longer to be kept, is given up.
-REQUEST_LIMIT_S = 60.0
 _SHUTDOWN_S = 15
 _COUNTED = ("/v1/readings", "/v1/reported")
 
@@ -43,11 +45,12 @@ def create_app(settings: Settings) -> FastAPI:
         outbox = Outbox(settings, "gateway", (READINGS, REPORTED, REJECTED, CORRECTIONS))
         gathering = Gathering(settings, outbox)
         door = Door(settings, follower, clock)
+        intake = Intake(settings.pushes, int(settings.pushes_mib * (1 << 20)))
         app.state.follower, app.state.outbox = follower, outbox
         app.state.door = door
         app.state.holding = holding = Holding(settings, outbox, gathering, clock)
-        app.state.readings = Receiving(settings, door, outbox, gathering, clock, holding)
-        app.state.reported = ReportedReceiving(settings, door, outbox, clock)
+        app.state.readings = Receiving(settings, door, intake, outbox, gathering, clock, holding)
+        app.state.reported = ReportedReceiving(settings, door, intake, outbox, clock)
         await follower.start(limit_s=0)
         outbox.start()
         await holding.start()
@@ -89,29 +92,35 @@ def create_app(settings: Settings) -> FastAPI:
 
     app.include_router(deciding.router)
     app.include_router(health.router(ready))
+    # Pushes have limits of their own.
+    app.add_middleware(Bodies, limits=dict.fromkeys(_COUNTED))
     app.add_middleware(_Counting)
     return app
 
 
 def serve(settings: Settings) -> None:
     """Run the gateway until it is told to end; requests under way are answered first."""
-    uvicorn.run(
+    config = server_config(
         create_app(settings),
+        connections=settings.connections,
         host=settings.host,
         port=settings.gateway_port,
-        access_log=False,
-        log_config=None,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
 
 
 async def _limited(receiving: Receiving | ReportedReceiving, request: Request) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(REQUEST_LIMIT_S):
+        async with asyncio.timeout(LIMIT_S):
             return await receiving.receive(request)
     except TimeoutError as error:
-        detail = f"the request was not done within {REQUEST_LIMIT_S:.0f} s: send it again, nothing counts twice"
-        raise problem.Problem(408, "timeout", detail) from error
+        detail = f"the request was not done within {LIMIT_S:.0f} s: send it again, nothing counts twice"
+        raise problem.Problem(408, "timeout", detail, CLOSE) from error
 
 
 class _Counting:

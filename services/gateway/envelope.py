@@ -26,6 +26,9 @@ from services.http.problem import Problem
 # A gateway decodes and checks a batch in one go; more than this would hold up all other senders.
 MAX_READINGS = 100_000
 MAX_REPORTED = 10_000
+# Commas and opening brackets for each: seven fields, and what else a sender may put in. Without it, a few bytes that
+# inflate to the largest body would take a gigabyte before anybody counts what they hold.
+MARKS_EACH = 10
 MAX_BATCH_LENGTH = 200
 MAX_REASON_LENGTH = 500
 MAX_NAME_LENGTH = 100
@@ -48,7 +51,7 @@ def unreadable(path: str, message: str) -> Problem:
 
 def parse_batch(body: bytes) -> RowBatch | LooseRowBatch | ColumnBatch:
     """Return the batch that a body holds, in rows or in columns; raise the Problem 400, 413 or 422 otherwise."""
-    _check_text(body)
+    _check_text(body, MAX_READINGS)
     batch = _parse_batch(body)
     if not 1 <= len(batch.batch) <= MAX_BATCH_LENGTH:
         raise unreadable("$.batch", f"a batch's id has 1 to {MAX_BATCH_LENGTH} characters")
@@ -65,7 +68,7 @@ def parse_batch(body: bytes) -> RowBatch | LooseRowBatch | ColumnBatch:
 
 def parse_reported(body: bytes) -> ReportedBatch:
     """Return the reported values that a body holds; raise the Problem 400, 413 or 422 otherwise."""
-    _check_text(body)
+    _check_text(body, MAX_REPORTED)
     batch = _decoded(decode_reported_batch, body)
     if len(batch.values) > MAX_REPORTED:
         detail = f"the request has {len(batch.values)} values: send at most {MAX_REPORTED}"
@@ -114,7 +117,11 @@ def _decoded(decode: Callable[[bytes], EnvelopeT], body: bytes) -> EnvelopeT:
     raise (unreadable(found[2], found[1]) if found else unreadable("$", str(said))) from said
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: bytes, most: int) -> None:
+    marks = sum(body.count(mark) for mark in (b",", b"{", b"["))
+    if marks > MARKS_EACH * most:
+        detail = f"the body has {marks} commas and opening brackets, far more than {most} items need: send fewer"
+        raise Problem(413, "too_large", detail, limit=most)
     if not body.isascii():
         try:
             body.decode()

@@ -11,10 +11,11 @@ _ERRORS = {
     "400": "Not JSON, or a broken encoding.",
     "401": "No key, or one that is unknown or revoked.",
     "403": "The key is not of this source or enterprise.",
+    "408": "The body did not come, or Kafka did not answer, within 60 seconds: send the same again.",
     "413": "Too large, as sent or inflated.",
     "415": "Not JSON, or an encoding other than gzip and zstd.",
     "422": "The envelope cannot be read; `path` says where.",
-    "503": "Kafka did not acknowledge in time: send the same again after Retry-After seconds.",
+    "503": "Kafka did not acknowledge in time, or too much is under way: send the same again after Retry-After seconds.",
 }
 _TOO_FAST = {"429": "The source sends faster than it may: send the same again after Retry-After seconds."}
 

@@ -15,6 +15,7 @@ from services.gateway.body import read_body
 from services.gateway.envelope import parse_batch, readings_of, unreadable
 from services.gateway.gathering import Gathering, parts_of
 from services.gateway.holding import Holding, key_of
+from services.gateway.intake import Intake
 from services.gateway.rate import RateLimit
 from services.gateway.receipts import dead_letters, receipt
 from services.http.problem import Problem, unauthorized, unavailable
@@ -70,9 +71,17 @@ class Receiving:
     """Takes batches of readings in."""
 
     def __init__(
-        self, settings: Settings, door: Door, outbox: Outbox, gathering: Gathering, clock: Clock, holding: Holding
+        self,
+        settings: Settings,
+        door: Door,
+        intake: Intake,
+        outbox: Outbox,
+        gathering: Gathering,
+        clock: Clock,
+        holding: Holding,
     ) -> None:
         self._settings = settings
+        self._intake = intake
         self._door = door
         self._outbox = outbox
         self._gathering = gathering
@@ -85,7 +94,11 @@ class Receiving:
         principal = await self._door.principal(request)
         if principal.role == "viewer":
             raise Problem(403, "forbidden", "a viewer's key reads and does not push")
-        body = await read_body(request, self._settings.body_limit, self._settings.decoded_limit)
+        with self._intake.place() as place:
+            body = await read_body(request, self._settings.body_limit, self._settings.decoded_limit, place.weigh)
+            return await self._take(principal, body)
+
+    async def _take(self, principal: Principal, body: bytes) -> dict[str, Any]:
         started = time.perf_counter()
         received_ms = self._clock.now_ms()
         batch = parse_batch(body)

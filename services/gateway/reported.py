@@ -14,6 +14,7 @@ from services.clock import Clock
 from services.gateway import figures
 from services.gateway.body import read_body
 from services.gateway.envelope import parse_reported
+from services.gateway.intake import Intake
 from services.gateway.receipts import dead_letters, receipt
 from services.gateway.receiving import RETRY_AFTER_S, Door
 from services.http.problem import Problem, unavailable
@@ -30,8 +31,9 @@ _REGISTRY_CODES = {"unknown_entity", "unknown_metric", "unit_mismatch", "bad_per
 class ReportedReceiving:
     """Takes reported values in."""
 
-    def __init__(self, settings: Settings, door: Door, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, settings: Settings, door: Door, intake: Intake, outbox: Outbox, clock: Clock) -> None:
         self._settings = settings
+        self._intake = intake
         self._door = door
         self._outbox = outbox
         self._clock = clock
@@ -39,7 +41,11 @@ class ReportedReceiving:
     async def receive(self, request: Request) -> dict[str, Any]:
         """Return the receipt of the values in a request, once Kafka has them and the rejects; or raise a Problem."""
         principal = await self._door.principal(request)
-        body = await read_body(request, self._settings.body_limit, self._settings.decoded_limit)
+        with self._intake.place() as place:
+            body = await read_body(request, self._settings.body_limit, self._settings.decoded_limit, place.weigh)
+            return await self._take(principal, body)
+
+    async def _take(self, principal: Principal, body: bytes) -> dict[str, Any]:
         received_ms = self._clock.now_ms()
         batch = parse_reported(body)
         enterprise = self._own(principal)

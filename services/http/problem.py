@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
-_CODES = {404: "not_found", 405: "method_not_allowed"}
+_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
 _log = structlog.get_logger(__name__)
 
 
@@ -56,6 +56,11 @@ def unauthorized(detail: str = "the bearer token is missing, unknown or revoked"
 def unavailable(detail: str, retry_after_s: int = 1) -> Problem:
     """Return the 503 that asks the client to repeat the request after `retry_after_s` [s]."""
     return Problem(503, "unavailable", detail, {"Retry-After": str(retry_after_s)})
+
+
+def too_busy(detail: str, retry_after_s: int = 2) -> Problem:
+    """Return the 503 of a process that has more to do than it takes on at once."""
+    return Problem(503, "overloaded", f"{detail}: send it again later", {"Retry-After": str(retry_after_s)})
 
 
 def json_path(location: tuple[Any, ...]) -> str:

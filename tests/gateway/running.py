@@ -15,6 +15,7 @@ from schemas.messages import Batch, Rejected, Reported, decode_readings, decode_
 from schemas.settings import Settings
 from schemas.topics import READINGS, REJECTED, REPORTED, Topic
 from services.gateway import create_app
+from services.http.connection import server_config
 from services.http.tokens import token_hash
 from tests.registry_writing import STEEL, documents, write_set
 
@@ -54,7 +55,7 @@ class Gateway:
         self._wait = wait
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=5)
+        config = server_config(create_app(settings), connections=settings.connections, timeout_graceful_shutdown=5)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True)
 
