@@ -15,7 +15,7 @@ _ERRORS = {
     "413": "Too large, as sent or inflated.",
     "415": "Not JSON, or an encoding other than gzip and zstd.",
     "422": "The envelope cannot be read; `path` says where.",
-    "503": "Kafka did not acknowledge in time, or too much is under way: send the same again after Retry-After seconds.",
+    "503": "Kafka did not acknowledge in time, or too much is under way: send the same again after Retry-After.",
 }
 _TOO_FAST = {"429": "The source sends faster than it may: send the same again after Retry-After seconds."}
 
