@@ -212,14 +212,14 @@ class Bench:
                         before.update(cpu_by_role(self._stack))
 
             ticking = asyncio.create_task(tick())
-            (accepted, elapsed_s), _ = await asyncio.gather(self._load(http, rate, until_s), self._probe(http, until_s))
+            accepted_per_s, _ = await asyncio.gather(self._load(http, rate, until_s), self._probe(http, until_s))
             used = {role: total - before.get(role, 0.0) for role, total in cpu_by_role(self._stack).items()}
             used_s = time.monotonic() - from_s
             await self._rest()
             ticking.cancel()
         cores = {role: round(total / used_s, 3) for role, total in used.items()}
         counted = [one for one in self._probes.values() if one.accepted_s >= from_s]
-        return self._rows(rate, accepted / elapsed_s, counted, cores)
+        return self._rows(rate, accepted_per_s, counted, cores)
 
     def _rows(self, rate: int, accepted_per_s: float, counted: Sequence[Probe], cores: dict[str, float]) -> list[Row]:
         waits = {to: sorted(one.seen_s[to] - one.accepted_s for one in counted if to in one.seen_s) for to in SINKS}
@@ -240,8 +240,8 @@ class Bench:
             for to in SINKS
         ]  # fmt: skip
 
-    async def _load(self, http: httpx.AsyncClient, rate: int, until_s: float) -> tuple[int, float]:
-        """Send batches at a steady rate until a time [monotonic s]; return the readings accepted, and how long [s]."""
+    async def _load(self, http: httpx.AsyncClient, rate: int, until_s: float) -> float:
+        """Send batches at a steady rate until a time [monotonic s]; return the readings accepted by then [1/s]."""
         accepted = 0
         enterprises = max(1, min(ENTERPRISES, rate // METERS))
         every_s = METERS * INSTANTS / rate
@@ -266,7 +266,7 @@ class Bench:
                     "values": [[meter * 1000 + count / 100 for count in counts] for meter in range(METERS)],
                 },
             )
-            if answer.status_code == httpx.codes.ACCEPTED:
+            if answer.status_code == httpx.codes.ACCEPTED and time.monotonic() < until_s:
                 accepted += answer.json()["accepted"]
 
         start_s = time.monotonic()
@@ -279,7 +279,7 @@ class Bench:
             count += 1
         if pending:
             await asyncio.wait(pending, timeout=PATIENCE_S)
-        return accepted, time.monotonic() - start_s
+        return accepted / (until_s - start_s)
 
     async def _probe(self, http: httpx.AsyncClient, until_s: float) -> None:
         """Send probes until a time [monotonic s]."""

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.windows import HOUR_MS
-from streams.domain.hour import Hour, Ints, Rows, join
+from streams.domain.hour import Hour, Ints, Rows, join, usable
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import usable
 from streams.domain.reading_checks import without_excluded
 from streams.domain.work import Work
 

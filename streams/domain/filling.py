@@ -17,10 +17,10 @@ from schemas.reference.validation import shipped
 from schemas.windows import HOUR_MS, window_at
 from streams.domain.edges import placed
 from streams.domain.flaw import CATCH_UP
-from streams.domain.hour import Ints
+from streams.domain.hour import Ints, usable
 from streams.domain.likeday import LIKE_DAY, LikeDays, longest_ms
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Estimate, usable
+from streams.domain.metering import Estimate
 from streams.domain.slot import Slot, nearest, slots
 from streams.domain.validation import spike
 from streams.domain.work import Work

@@ -12,11 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from schemas.messages import QUALITY_CODE
+
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 VOID = 255  # stands in the quality column of a void, whose value is 0
 EXCLUDED = 254  # likewise of a reading that a validation rule takes out; only where it is computed with, never kept
+_USABLE = np.zeros(256, bool)
+_USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
+_GUESSED = np.zeros(256, bool)
+_GUESSED[[QUALITY_CODE[name] for name in ("estimated", "substituted")]] = True
 _INSTANT_BITS = 24  # an hour has 3.6 million milliseconds, which 22 bits hold; two more for safety
 
 
@@ -93,6 +99,16 @@ def join(parts: Sequence[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     return Rows(np.concatenate([part.columns for part in parts], axis=1)) if parts else NO_ROWS
+
+
+def usable(rows: Rows) -> Bools:
+    """Tell which rows count: not voids, nor what its source marks as maintenance or fault; shape (rows,)."""
+    return _USABLE[rows.q]
+
+
+def guessed(rows: Rows) -> Bools:
+    """Tell which rows their source marks as estimated or substituted; shape (rows,)."""
+    return _GUESSED[rows.q]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,8 @@ from streams.domain import vicinity
 from streams.domain.block import Block
 from streams.domain.hour import Ints
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import measure, register_spans
+from streams.domain.metering import measure
+from streams.domain.register_spans import register_spans
 from streams.domain.share import Shape
 from streams.domain.slot import Slot, slots
 from streams.domain.work import Work

@@ -14,21 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.messages import QUALITY_CODE
 from schemas.windows import HOUR_MS
 from streams.domain.flaw import OVER_RANGE, Flaw
 from streams.domain.gauge import integrals, pieces, too_large
-from streams.domain.hour import Bools, Ints, Rows
+from streams.domain.hour import Bools, Ints, Rows, guessed, usable
 from streams.domain.meter_table import MeterTable
 from streams.domain.reading_checks import failed_readings
-from streams.domain.register import SpanKind, spans_of
+from streams.domain.register import SpanKind
+from streams.domain.register_spans import AMOUNT_LIMIT, register_spans
 from streams.domain.share import Shape, share
 
-_USABLE = np.zeros(256, bool)
-_USABLE[[QUALITY_CODE[name] for name in ("ok", "suspect", "stopped", "estimated", "substituted")]] = True
-_GUESSED = np.zeros(256, bool)
-_GUESSED[[QUALITY_CODE[name] for name in ("estimated", "substituted")]] = True
-_AMOUNT_LIMIT = 2**62
 # What all meters of an enterprise count in an hour stays below this, so that a day of it still fits 64 bits.
 _HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
@@ -80,16 +75,6 @@ class Quantities:
         """Tell whether no figure is other than zero, and nothing was found."""
         figures = (self.known, self.amount, self.estimated, self.measured_ms, self.estimated_ms)
         return not (self.flaws or any(each.any() for each in figures))
-
-
-def usable(rows: Rows) -> Bools:
-    """Tell which rows count: not voids, nor what its source marks as maintenance or fault; shape (rows,)."""
-    return _USABLE[rows.q]
-
-
-def guessed(rows: Rows) -> Bools:
-    """Tell which rows their source marks as estimated or substituted; shape (rows,)."""
-    return _GUESSED[rows.q]
 
 
 def in_order(rows: Rows) -> Rows:
@@ -145,7 +130,7 @@ def _with_gauges(table: MeterTable, start_ms: int, rows: Rows, measured: Quantit
     found = pieces(table, rows)
     stand = rows.take(found.row)
     over = too_large(table, stand, table.factors(stand.meter, stand.t)) & usable(stand)
-    said = integrals(table, start_ms, found, usable(stand) & ~over, _GUESSED[stand.q])
+    said = integrals(table, start_ms, found, usable(stand) & ~over, guessed(stand))
     for place in np.flatnonzero(table.gauge).tolist():
         measured.amount[place] = said.amount.get(place, 0)
         measured.estimated[place] = said.estimated.get(place, 0)
@@ -164,31 +149,6 @@ def _with_gauges(table: MeterTable, start_ms: int, rows: Rows, measured: Quantit
         if found.to_ms[at] > start_ms and found.from_ms[at] < start_ms + HOUR_MS
     )
     return replace(measured, flaws=measured.flaws + flaws) if flaws else measured
-
-
-class RegisterSpan(NamedTuple):
-    """A span of one register: instants and the arrival of the last that it follows from [epoch ms], see `Span`."""
-
-    from_ms: int
-    to_ms: int
-    kind: SpanKind
-    amount: int
-    guessed: bool
-    received: int
-
-
-def register_spans(table: MeterTable, place: int, rows: Rows) -> list[RegisterSpan]:
-    """Return the spans of the register at a place in the table, from its rows in order of time."""
-    valid = np.flatnonzero(usable(rows))
-    guessed = _GUESSED[rows.q]
-    instants, values = rows.t[valid].tolist(), rows.v[valid].tolist()
-    found: list[RegisterSpan] = []
-    for first, last, kind, amount in spans_of(table.meters[place], instants, values):
-        begin, end = int(valid[first]), int(valid[last])
-        received = int(rows.received[begin : end + 1].max())
-        estimated = bool(guessed[begin] | guessed[end])
-        found.append(RegisterSpan(instants[first], instants[last], kind, amount, estimated, received))
-    return found
 
 
 def _note_arrivals(table: MeterTable, start_ms: int, unusable: Rows, known: Ints) -> None:
@@ -259,17 +219,17 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
     meter, begin, end = rows.meter[same], rows.t[same], rows.t[next_]
     difference = rows.v[next_] - rows.v[same]
     factor = table.factors(meter, begin)
-    guessed = _GUESSED[rows.q]
+    marked = guessed(rows)
     reasons: dict[int, str] = {}
-    if len(same) and int(difference.max()) * int(factor.max()) > _AMOUNT_LIMIT:
-        over = np.flatnonzero(difference > _AMOUNT_LIMIT // factor)
+    if len(same) and int(difference.max()) * int(factor.max()) > AMOUNT_LIMIT:
+        over = np.flatnonzero(difference > AMOUNT_LIMIT // factor)
         reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
     return _Spans(
         meter,
         begin,
         end,
         difference * factor,
-        guessed[same] | guessed[next_],
+        marked[same] | marked[next_],
         np.maximum(received[same], rows.received[next_]),
         reasons,
         {},
@@ -278,7 +238,7 @@ def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
 
 def _spans_of_one(table: MeterTable, place: int, rows: Rows) -> _Spans:
     found = register_spans(table, place, rows)
-    reasons = {at: OVER_RANGE for at, span in enumerate(found) if span.amount > _AMOUNT_LIMIT}
+    reasons = {at: OVER_RANGE for at, span in enumerate(found) if span.amount > AMOUNT_LIMIT}
     reasons |= {at: span.kind.value for at, span in enumerate(found) if not span.kind.has_energy}
     return _Spans(
         np.full(len(found), place, np.int64),
@@ -296,9 +256,9 @@ def _intervals(table: MeterTable, rows: Rows) -> _Spans:
     step = table.step_ms[rows.meter]
     begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
     factor = table.factors(rows.meter, begin)
-    over = np.abs(rows.v) > _AMOUNT_LIMIT // np.abs(factor)
+    over = np.abs(rows.v) > AMOUNT_LIMIT // np.abs(factor)
     reasons = dict.fromkeys(over.nonzero()[0].tolist(), OVER_RANGE) if over.any() else {}
-    return _Spans(rows.meter, begin, begin + step, rows.v * factor, _GUESSED[rows.q], rows.received, reasons, {})
+    return _Spans(rows.meter, begin, begin + step, rows.v * factor, guessed(rows), rows.received, reasons, {})
 
 
 def _estimates(filled: Sequence[Estimate]) -> _Spans:
@@ -322,7 +282,7 @@ def _fold(
     length = spans.to_ms - spans.from_ms
     cut = (high - low) != length
     gap = (2 * length > 3 * table.step_ms[spans.place]) & cut
-    guessed = gap | spans.guessed
+    estimated = gap | spans.guessed
     if shape_of is not None and gap.any():
         spans, part = _shaped(table, spans, low, high, part, gap, shape_of)
     counted = table.without_outages(spans.place, low, high)
@@ -331,10 +291,10 @@ def _fold(
     if len(part):
         np.add.at(sums[0], spans.place, part)
         np.maximum.at(known, spans.place, spans.received)
-        if guessed.any():
-            np.add.at(sums[1], spans.place[guessed], part[guessed])
-            np.add.at(sums[2], spans.place[~guessed], counted[~guessed])
-            np.add.at(sums[3], spans.place[guessed], counted[guessed])
+        if estimated.any():
+            np.add.at(sums[1], spans.place[estimated], part[estimated])
+            np.add.at(sums[2], spans.place[~estimated], counted[~estimated])
+            np.add.at(sums[3], spans.place[estimated], counted[estimated])
         else:
             np.add.at(sums[2], spans.place, counted)
     expected = table.expected_ms(start_ms, end_ms)

@@ -101,5 +101,8 @@ def _slots(table: MeterTable, meters: tuple[str, ...], rows: Rows) -> set[int]:
         gauge = table.gauge[place]
         begin, end = np.where(gauge, t - 3 * step // 2, begin), np.where(gauge, t + 3 * step // 2 + 1, end)
     first, last = begin // HOUR_MS, (end - 1) // HOUR_MS
+    low, high = int(first.min(initial=2**62)), int(last.max(initial=0))
+    if high <= low + 1:
+        return {hour * HOUR_MS for hour in range(low, high + 1)}
     spans = set(zip(first.tolist(), last.tolist(), strict=True))
     return {hour * HOUR_MS for low, high in spans for hour in range(low, high + 1)}

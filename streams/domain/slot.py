@@ -6,9 +6,8 @@ import numpy as np
 
 from schemas.windows import HOUR_MS
 from streams.domain.edges import placed
-from streams.domain.hour import Bools
+from streams.domain.hour import Bools, guessed, usable
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import guessed, usable
 from streams.domain.work import Work
 
 

@@ -16,8 +16,9 @@ from streams.domain.gauge import divisor, pieces
 from streams.domain.hour import EXCLUDED, VOID, Rows
 from streams.domain.likeday import LIKE_DAY, LikeDays
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Estimate, Quantities, measure, register_spans
+from streams.domain.metering import Estimate, Quantities, measure
 from streams.domain.register import SpanKind
+from streams.domain.register_spans import register_spans
 from streams.domain.share import share_one
 
 MEASURED, ESTIMATED, MISSING = "measured", "estimated", "missing"

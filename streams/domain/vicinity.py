@@ -11,13 +11,12 @@ import numpy as np
 
 from schemas.windows import HOUR_MS
 from streams.domain.edges import around, around_registers, placed
-from streams.domain.hour import NO_ROWS, Bools, Hour, Rows, join
+from streams.domain.hour import NO_ROWS, Bools, Hour, Rows, join, usable
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import in_order, register_spans, usable
+from streams.domain.metering import in_order
+from streams.domain.register_spans import REACH, register_spans, steps_to_look_at
 from streams.domain.work import Looked, Stretch, Work
 
-# A reading's validity depends on three others on each side at the most, each of which may have zeros around it.
-_CHANGES = 10
 # Of a stretch of equal readings so many at each end are looked at.
 _ENDS = 3
 # `placed` keeps table and rows beside an hour; behind them comes what is odd among these, and then what is odd of them
@@ -133,13 +132,7 @@ def _falling_or_over(table: MeterTable, rows: Rows, pairs: Bools) -> Iterator[in
 
     `pairs`, of shape (rows - 1,), tells which rows are compared with the next one.
     """
-    step = rows.v[1:] - rows.v[:-1]
-    yield from rows.meter[1:][pairs & (step < 0)].tolist()
-    if table.any_limited:
-        place, length_ms = rows.meter[1:], rows.t[1:] - rows.t[:-1]
-        highest = table.highest
-        over = step > highest.rise_per_ms[place] * length_ms + highest.spare[place]
-        yield from place[pairs & (over | (length_ms >= highest.turn_ms[place]))].tolist()
+    yield from rows.meter[1:][pairs & steps_to_look_at(table, rows)].tolist()
 
 
 def _still(table: MeterTable, rows: Rows, same: Bools) -> list[int]:
@@ -171,7 +164,7 @@ def _outward(work: Work, table: MeterTable, start_ms: int, place: int, *, after:
     meter = table.ids[place]
     changes, equal, last = 0, 0, None
     at = work.hour_with(meter, start_ms, after=after)
-    while at is not None and changes < _CHANGES:
+    while at is not None and changes < REACH:
         rows = _rows_in(work, table, place, at)
         yield rows
         values: list[int] = rows.v[usable(rows)].tolist()

@@ -12,6 +12,7 @@ from schemas.settings import Settings
 from services.topics import apply_topics
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 from tests.registry_writing import STEEL, documents, write_set
+from tests.running import until
 
 STEEL_SET = documents(STEEL)
 GW3 = documents("{apiVersion: qingyu/v1, kind: source, id: gw3, valid_from: 2018-01-01, spec: {enterprise: bz-steel}}")
@@ -119,6 +120,8 @@ def test_a_follower_outlives_a_killed_kafka(tmp_path: Path) -> None:
     async def story(own: LocalKafka, settings: Settings) -> None:
         await write_set(settings, 1, STEEL_SET)
         async with following(settings) as follower:
+            # A commit is answered a moment before those who read committed records see it.
+            await asyncio.to_thread(until, lambda: follower.version == 1)
             own.kill()
             with pytest.raises(RegistryUnavailableError):
                 await follower.read_to_end(1)

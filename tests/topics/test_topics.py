@@ -19,6 +19,7 @@ from services.topics import (
     find_topics,
     plan_topics,
 )
+from tests.running import until
 
 
 @pytest.fixture
@@ -65,11 +66,15 @@ def test_applying_twice_changes_nothing(settings: Settings) -> None:
 def test_a_changed_setting_is_aligned(settings: Settings, admin: Admin) -> None:
     apply_topics(settings)
     name = settings.topic(READINGS)
+    wanted = READINGS.config(1)["retention.ms"]
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "86400000"})])
+    # A broker learns of a changed setting after the controller has answered.
+    until(lambda: find_topics(admin, settings)[name].config["retention.ms"] == "86400000", what="the change seen")
 
     done = apply_topics(settings)
 
-    assert done.change == {name: {"retention.ms": ("86400000", READINGS.config(1)["retention.ms"])}}
+    assert done.change == {name: {"retention.ms": ("86400000", wanted)}}
+    until(lambda: find_topics(admin, settings)[name].config["retention.ms"] == wanted, what="the alignment seen")
     assert apply_topics(settings).is_empty
 
 
