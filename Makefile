@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board bench-ingest verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier servers schemas setup need-python need-java need-javac need-kafka need-influx need-wrk need-chromium need-compose
+.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board bench-ingest bench-scale bench-recovery verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier servers schemas setup need-python need-java need-javac need-kafka need-influx need-wrk need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -61,6 +61,12 @@ bench-board: need-kafka need-influx setup  ## measure from accepted to the board
 
 bench-ingest: need-kafka need-influx need-wrk setup  ## measure the gateway under a load generator, and the sink into both stores
 	@$(RUN) python -m bench.ingest
+
+bench-scale: need-kafka setup  ## the worker against meters, enterprises, history, late data, workers: 25 minutes, goes on where it was stopped
+	@$(RUN) python -m bench.scale
+
+bench-recovery: need-java need-influx setup  ## starts, restarts, and what comes back from the topics alone: 15 minutes, goes on where it was stopped
+	@$(RUN) python -m bench.recovery
 
 verify: verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier  ## all long proofs; their result files are committed
 

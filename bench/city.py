@@ -69,23 +69,30 @@ def messages(readings: int, batch: int) -> Iterator[tuple[str, bytes]]:
     yield from stream(ENTERPRISES, METERS, range(0, readings // (ENTERPRISES * batch) * minutes, minutes))
 
 
-def stream(enterprises: int, meters: int, minutes: range, late: int = 0, delay: int = 0) -> Iterator[tuple[str, bytes]]:
+def stream(
+    enterprises: int,
+    meters: int,
+    minutes: range,
+    count: Callable[[int, int], int] = value,
+    late: int = 0,
+    delay: int = 0,
+) -> Iterator[tuple[str, bytes]]:
     """Yield (enterprise, message) in order of time; a message has all meters of the minutes of a step of the range.
 
-    The last `late` meters of each enterprise are behind by a `delay` [minutes], a multiple of the step.
+    `count` gives a register's count at a minute. The last `late` meters of each enterprise are behind by a `delay`
+    [minutes]: what a message has of them is that much older.
     """
     names = [f"m{meter:02}" for meter in range(meters)]
+    behind = [0] * (meters - late) + [delay] * late
     of_message = range(minutes.step)
     for first in minutes:
-        behind = {meter: delay for meter in range(meters - late, meters)}
-        sent = [meter for meter in range(meters) if first - behind.get(meter, 0) >= minutes.start]
-        at = [first - behind.get(meter, 0) + minute for meter in sent for minute in of_message]
+        at = [first - behind[meter] + minute for meter in range(meters) for minute in of_message]
         columns = {
-            "meters": [names[meter] for meter in sent],
-            "scale": [SCALE] * len(sent),
-            "i": [place for place in range(len(sent)) for _ in of_message],
+            "meters": names,
+            "scale": [SCALE] * meters,
+            "i": [meter for meter in range(meters) for _ in of_message],
             "t": [START_MS + minute * MINUTE_MS for minute in at],
-            "v": [value(sent[place // minutes.step], minute) for place, minute in enumerate(at)],
+            "v": [count(place // minutes.step, minute) for place, minute in enumerate(at)],
         }
         received = START_MS + (first + minutes.step - 1) * MINUTE_MS + 1000
         for number in range(enterprises):

@@ -1,6 +1,6 @@
 """The tables of growth: what ingest, scale and recovery came to, as docs/performance.md shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.page import measured
@@ -62,3 +62,91 @@ def _load(row: Mapping[str, Any]) -> str:
 
 def _cores(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{role} {cores:.2f}" for role, cores in row["cpu_cores"].items())
+
+
+def scale_table(result: Mapping[str, Any]) -> str:
+    """Return the lines of the bench of scale, from what bench/results/scale.json holds."""
+    lines = [
+        f"{measured(result, 'before')}: medians of up to three runs, lowest and highest in brackets.",
+        "",
+        "| case | enterprises x meters | readings counted | CPU [µs a reading] | against | ratio | readings a second "
+        "| peak memory of a worker [MiB] (when ready) | changelog [bytes a reading] | ready after [s] |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in result["cases"]:
+        low, high = row["cpu_us_per_reading_spread"]
+        ratio = f"**{row['cpu_us_per_reading_ratio']:.2f}**" if "control" in row else "-"
+        lines.append(
+            f"| {row['case']} | {row['enterprises']:,} x {row['meters']:,} | {row['readings']:,} "
+            f"| {row['cpu_us_per_reading']:.2f} ({low:.2f} to {high:.2f}) | {row.get('control', '-')} | {ratio} "
+            f"| {row['readings_per_s']:,.0f} | {row['peak_mib']:.0f} ({row['opened_mib']:.0f}) "
+            f"| {row['changelog_bytes_per_reading']:.1f} "
+            f"| {row['opened_s']:.1f}{'' if row['correct'] else '; WRONG'} |"
+        )
+    lines += ["", f"State: {_state(result['cases'])}."]
+    if result["cpu"] is not None:
+        cpu = result["cpu"]
+        lines += [
+            "",
+            f"What the CPU of the cases without history and late data is made of, by least squares: "
+            f"**{cpu['reading_us']:.2f} µs a reading, {cpu['visit_us']:.0f} µs a visit, {cpu['step_us']:,.0f} µs a "
+            f"step** of a partition; the case furthest off is off by {cpu['largest_error'] * 100:.0f} %.",
+        ]
+    return "\n".join(lines)
+
+
+def _state(rows: Sequence[Mapping[str, Any]]) -> str:
+    low, high = (pick(row["state_bytes_per_meter_hour"] for row in rows) for pick in (min, max))
+    held = [row for row in rows if row["history_days"]]
+    longest = max(held, key=lambda row: row["history_days"], default=None)
+    text = f"{low:.0f} to {high:.0f} bytes a meter and hour of minute data on topic `state`"
+    if longest is None:
+        return text
+    disk_kib = longest["disk_bytes_per_meter"] / 1024
+    return f"{text}; {disk_kib:,.0f} KiB a meter on the worker's disk with {longest['case']}"
+
+
+def recovery_table(result: Mapping[str, Any]) -> str:
+    """Return the lines of the bench of recovery, from what bench/results/recovery.json holds."""
+    state, series = result["state"], result["series"]
+    lines = [
+        f"{measured(result, 'before')}.",
+        "",
+        "| ready after the start on an empty installation | median [s] | least [s] | most [s] |",
+        "|---|---|---|---|",
+        *(f"| {name} | {_seconds(each)} |" for name, each in result["starts"].items() if name != "name"),
+        "",
+        f"| worker of {state['meters']:,} meters, {state['days']} day of state ({state['entries']:,} entries, "
+        f"{state['bytes'] / 2**20:,.0f} MiB) | median [s] | least [s] | most [s] |",
+        "|---|---|---|---|",
+        f"| registry only, no state: the control | {_seconds(state['without_state'])} |",
+        f"| stopped, started again with its disk | {_seconds(state['stopped'])} |",
+        f"| killed, started again with its disk | {_seconds(state['killed'])} |",
+        f"| nothing but the topics | **{state['rebuilt_s']:.1f}** | | |",
+        "",
+        f"{_speed(state)}eak memory {state['rebuilt_mib']:.0f} MiB; all hours are on the disk again: "
+        f"{'yes' if state['correct'] else 'WRONG, no'}.",
+        "",
+        f"| from {series['readings']:,} readings and nothing else | seconds | readings a second |",
+        "|---|---|---|",
+        f"| the worker's state, documents and alarms, with its start | {series['worker_s']:.1f} "
+        f"| {series['worker_readings_per_s']:,} |",
+        *(
+            f"| store {row['store']}, `qingyu store rebuild` | {row['seconds']:.1f} | {row['readings_per_s']:,} |"
+            for row in series["stores"]
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def _speed(state: Mapping[str, Any]) -> str:
+    if state["meter_hours_per_s"] is None:
+        return "P"
+    return (
+        f"Beyond the control the state came back from its topic with {state['meter_hours_per_s']:,} meter-hours, "
+        f"{state['state_mib_per_s']:.1f} MiB a second; p"
+    )
+
+
+def _seconds(spread: Mapping[str, float]) -> str:
+    return f"{spread['median_s']:.1f} | {spread['least_s']:.1f} | {spread['most_s']:.1f}"

@@ -23,6 +23,7 @@ from bench.growth import ingest_table
 from bench.outcome import circumstances, write
 from bench.page import write_table
 from bench.pushing import Load, Pushing, loads
+from bench.sizing import write_sizing
 from bench.storing import SIZE, SMALL_SIZE, Size, store_runs
 from bench.using import cores_here, limit
 from deploy.local.kafka import ForeignKafka, LocalKafka, broker
@@ -110,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.small and not options.only:
         write("ingest", found)
         write_table("ingest", ingest_table(found))
+        write_sizing()
     Console().print_json(data=found)
     return 0 if all(row["correct"] for part in ("gateway", "sink") for row in found.get(part, ())) else 1
 

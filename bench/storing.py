@@ -26,7 +26,7 @@ from schemas.settings import Settings
 from schemas.topics import READINGS, TOTALS
 from services.topics import apply_topics
 from streams.stores.opening import open_store
-from tests.influx_buckets import influx_settings, store_environment
+from tests.influx_buckets import bucket_ids, http, influx_settings, store_environment
 from tests.registry_writing import write_set
 from tests.running import Installation, metric, read, until
 
@@ -63,15 +63,16 @@ def store_runs(
     rows: list[dict[str, Any]] = []
     for store in stores:
         place = folder / store
-        with _settings(store, kafka, f"{prefix}{store}.", place) as (settings, server):
+        with settings_of(store, kafka, f"{prefix}{store}.", place) as (settings, server):
             rows.append({"store": store, **_Storing(settings, server, place, size, tell).measure()})
     return rows
 
 
 @contextmanager
-def _settings(
+def settings_of(
     store: str, kafka: LocalKafka | ForeignKafka, prefix: str, folder: Path
 ) -> Iterator[tuple[Settings, LocalInflux | None]]:
+    """Give the settings of a store of that name in a folder, and its server where one is started."""
     folder.mkdir(parents=True)
     if store == "influx":
         with influx(folder / "influx") as server:
@@ -123,10 +124,12 @@ class _Storing:
             )
             peak = peak_mib(processes.pid("sink"))
             points = metric(installation.ports["sink"], "qingyu_sink_points_total")
+        series = self._series()
         return {
             **filled,
             "sink_peak_mib": round(peak, 1),
             "live": live,
+            **({} if series is None else {"series_per_meter": round(series / (size.enterprises * METERS), 2)}),
             "stored_bytes_per_point": round(self._stored_bytes() / points, 1),
             "correct": self._is_right(backlog.stop + live.pop("minutes")),
         }
@@ -227,6 +230,19 @@ class _Storing:
 
         await asyncio.to_thread(until, is_done, FILLED_S, "everything stored")
         return records
+
+    def _series(self) -> int | None:
+        """Return how many series InfluxDB keeps for the store, None where there is no InfluxDB."""
+        if self._server is None:
+            return None
+        with http(self._settings) as client:
+            ids = set(bucket_ids(client, self._settings).values())
+            lines = client.get("/metrics").text.splitlines()
+        return sum(
+            round(float(line.rpartition(" ")[2]))
+            for line in lines
+            if line.startswith("storage_bucket_series_num{") and any(f'"{each}"' in line for each in ids)
+        )
 
     def _stored_bytes(self) -> int:
         names = ("influx/engine",) if self._settings.store == "influx" else ("series.sqlite", "series.sqlite-wal")

@@ -6,8 +6,6 @@ that is done is not done again after an interruption. Result: bench/results/thro
 """
 
 import argparse
-import hashlib
-import json
 import logging
 import subprocess
 import sys
@@ -23,10 +21,11 @@ from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 
 from bench.contenders import aiokafka_loop, confluent_loop, faust_per_event, kafka_streams, qingyu, quix
-from bench.contenders.contender import ROOT, Contender, Task
+from bench.contenders.contender import Contender, Task
 from bench.contenders.readings import OF_ENTERPRISE, expected
 from bench.contenders.running import own_core, run, stay_off
 from bench.contenders.topics import remove_topics
+from bench.kept import Kept
 from bench.outcome import circumstances, write
 from bench.page import throughput_table, write_table
 from deploy.local.cache import LocalServerError
@@ -36,7 +35,6 @@ CONTENDERS = tuple(
     each.CONTENDER for each in (qingyu, faust_per_event, quix, kafka_streams, aiokafka_loop, confluent_loop)
 )
 READINGS, ROUNDS = 2_000_000, 3
-KEPT = ROOT / "var" / "bench" / "throughput"
 # Errors of one contender that leave the others to be measured.
 _FAILURES = (RuntimeError, TimeoutError, LocalServerError, OSError, subprocess.SubprocessError)
 
@@ -70,46 +68,12 @@ def plan(scale: float, rounds: int, only: Sequence[str]) -> list[Entry]:
     return found
 
 
-class Kept:
-    """The runs that are done, in a file of this state of the source: an interrupted bench goes on from there."""
-
-    def __init__(self) -> None:
-        self._file = KEPT / f"{_state_of_source()}.jsonl"
-        self.runs: dict[str, dict[str, Any]] = {}
-        if self._file.exists():
-            for line in self._file.read_text(encoding="utf-8").splitlines():
-                one = json.loads(line)
-                # What failed is tried again.
-                if "failed" not in one:
-                    self.runs[one["name"]] = one
-
-    def keep(self, entry: Entry, done: Mapping[str, Any]) -> None:
-        """Keep a run."""
-        self.runs[entry.name] = {"name": entry.name, **done}
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self.runs[entry.name]) + "\n")
-
-    def forget(self) -> None:
-        """Forget all of them: the next bench begins anew."""
-        self._file.unlink(missing_ok=True)
-
-
-def _state_of_source() -> str:
-    """Return a digest of the commit and of what was changed since."""
-    said = [
-        subprocess.run(["git", *command], cwd=ROOT, capture_output=True, timeout=60, check=False).stdout
-        for command in (["rev-parse", "HEAD"], ["diff", "HEAD", "--", ":!bench/results", ":!docs"])
-    ]
-    return hashlib.sha256(b"\0".join(said)).hexdigest()[:12]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bench; return the exit status: 1 where a contender failed or was wrong."""
     options = _options(arguments)
     entries = plan(options.readings / READINGS, options.rounds, options.only)
     whole = options.readings == READINGS and not options.only and options.rounds == ROUNDS
-    console, kept = Console(stderr=True), Kept()
+    console, kept = Console(stderr=True), Kept("throughput")
     todo = [each for each in entries if each.name not in kept.runs]
     console.print(
         f"{len(entries)} runs, {len(entries) - len(todo)} of them done; the whole takes half an hour to an hour"
@@ -139,7 +103,7 @@ def _run_all(todo: Sequence[Entry], kept: Kept, console: Console) -> None:
             prefix = f"{Path(folder).name}.{name}."
             task = Task(kafka.bootstrap, prefix, entry.batch, entry.readings, str(Path(folder) / name))
             done = _one(entry, task, core, console)
-            kept.keep(entry, done)
+            kept.keep(entry.name, done)
             remove_topics(kafka.bootstrap, prefix)
             left = (time.monotonic() - began) / (place + 1) * (len(todo) - place - 1) / 60
             console.print(f"{_clock(began)}  {_line(entry, done)}; about {left:.0f} min left", markup=False)

@@ -92,7 +92,7 @@ def results(contender: Contender, task: Task) -> Results:
 async def _results(task: Task) -> Results:
     decode = msgspec.json.Decoder(tuple[int, dict[str, tuple[int | bool, ...]]]).decode
     found: Results = {}
-    async for _, value in _records(task.kafka, task.results):
+    async for _, value in records(task.kafka, task.results):
         hour_ms, figures = decode(value)
         found.update({(entity, hour_ms): each for entity, each in figures.items()})
     return found
@@ -102,12 +102,13 @@ def last_values(kafka: str, topic: str) -> Mapping[bytes, bytes]:
     """Return the last value of each key of a topic, as a reader of committed records sees it."""
 
     async def read() -> dict[bytes, bytes]:
-        return {key: value async for key, value in _records(kafka, topic)}
+        return {key: value async for key, value in records(kafka, topic)}
 
     return asyncio.run(read())
 
 
-async def _records(kafka: str, topic: str) -> AsyncIterator[tuple[bytes, bytes]]:
+async def records(kafka: str, topic: str) -> AsyncIterator[tuple[bytes, bytes]]:
+    """Yield key and value of all records of a topic, as a reader of committed records sees it."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed", enable_auto_commit=False)
     await consumer.start()
     try:
@@ -117,8 +118,8 @@ async def _records(kafka: str, topic: str) -> AsyncIterator[tuple[bytes, bytes]]
         ends = await consumer.end_offsets(tps)
         async with asyncio.timeout(_READ_LIMIT_S):
             while any([await consumer.position(tp) < ends[tp] for tp in tps]):
-                for records in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
-                    for each in records:
+                for found in (await consumer.getmany(timeout_ms=500, max_records=20_000)).values():
+                    for each in found:
                         if each.key is not None and each.value is not None:
                             yield each.key, each.value
     finally:
