@@ -77,7 +77,7 @@ def run(kafka: LocalKafka | ForeignKafka, prefix: str, folder: Path, case: Case)
         for name in names:
             step = str(min(case.enterprises, _LONGEST_STEP_MESSAGES))
             installation.start("worker", name, restart_on=(), QINGYU_STEP_MESSAGES=step)
-        until(lambda: _have_all(installation, names), OPEN_S, "all partitions open", 0.2)
+        until(lambda: have_all(installation, names), OPEN_S, "all partitions open", 0.2)
         opened_s = time.monotonic() - began
         opened_mib = max(peak_mib(processes.pid(name)) for name in names)
         pids = {name: processes.pid(name) for name in names}
@@ -109,8 +109,8 @@ def run(kafka: LocalKafka | ForeignKafka, prefix: str, folder: Path, case: Case)
     }
 
 
-def _have_all(installation: Installation, names: list[str]) -> bool:
-    """Tell whether each worker has its share of the partitions, open."""
+def have_all(installation: Installation, names: list[str]) -> bool:
+    """Tell whether each worker has its share of the partitions, open; one that has none yet says that it is ready."""
     for name in names:
         if not installation.processes.alive(name):
             raise RuntimeError(f"{name} ended: {installation.log(name)[-2000:]}")

@@ -28,6 +28,7 @@ from rich.console import Console
 
 from bench import city, history
 from bench.contenders.topics import remove_topics
+from bench.growing import have_all
 from bench.growth import recovery_table
 from bench.kept import Kept
 from bench.outcome import circumstances, write
@@ -75,9 +76,7 @@ WHOLE, SMALL = Size(5000, 1, 500, 60, 3), Size(20, 1, 20, 30, 1)
 def installed(kafka: Broker, prefix: str, folder: Path, enterprises: int) -> Iterator[Installation]:
     """Give an installation with a registry and nothing else; no process runs."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Settings(
-        kafka=kafka.bootstrap, topic_prefix=prefix, session_timeout_s=60, operator_token=SecretStr("bench-" + "0" * 32)
-    )
+    settings = Settings(kafka=kafka.bootstrap, topic_prefix=prefix, operator_token=SecretStr("bench-" + "0" * 32))
     apply_topics(settings)
     asyncio.run(write_set(settings, 1, city.documents(enterprises=enterprises, meters=METERS)))
     with Processes(folder / "logs") as processes:
@@ -93,7 +92,7 @@ def started_s(installation: Installation, role: str, **environment: str) -> floa
     def is_ready() -> bool:
         if not installation.processes.alive(role):
             raise RuntimeError(f"{role} ended: {installation.log(role)[-2000:]}")
-        return installation.ready(role)[0]
+        return have_all(installation, [role]) if role == "worker" else installation.ready(role)[0]
 
     until(is_ready, LIMIT_S, f"readiness of {role}", 0.02)
     return time.monotonic() - began
