@@ -15,12 +15,12 @@ import numpy as np
 from schemas.decimals import divide_half_even
 from schemas.reference.validation import shipped
 from schemas.windows import HOUR_MS, window_at
+from streams.domain.column_spans import Estimate
 from streams.domain.edges import placed
 from streams.domain.flaw import CATCH_UP
 from streams.domain.hour import Ints, usable
 from streams.domain.likeday import LIKE_DAY, LikeDays, longest_ms
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Estimate
 from streams.domain.slot import Slot, nearest, slots
 from streams.domain.validation import spike
 from streams.domain.work import Work

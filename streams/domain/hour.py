@@ -161,10 +161,8 @@ def merge(hour: Hour, meters: Sequence[str], scales: Sequence[int], rows: Rows) 
     chosen = order[~again]
     chosen[several[~again]] = stand
     old = kept + len(hour.conflicts)
-    touched: set[int] = {
-        *both.meter[chosen[chosen >= kept]].tolist(),
-        *both.meter[conflicts[conflicts >= old]].tolist(),
-    }
+    come: list[int] = np.flatnonzero(np.bincount(both.meter[chosen[chosen >= kept]])).tolist()
+    touched = {*come, *both.meter[conflicts[conflicts >= old]].tolist()}
     if len(conflicts) != len(hour.conflicts) or (conflicts < kept).any():
         touched |= set(np.setxor1d(both.meter[conflicts], hour.conflicts.meter).tolist())
         touched |= set(both.meter[conflicts[conflicts < kept]].tolist())
@@ -219,6 +217,8 @@ def _resolve(key: Ints, both: Rows, among: Ints) -> tuple[Ints, Ints]:
     head = np.repeat(first, np.diff(np.append(first, len(k))))
     rev, v, q = some.rev[order], some.v[order], some.q[order]
     rival = (rev == rev[head]) & (v != v[head]) & (q[head] != VOID)
+    if not rival.any():
+        return among[order[first]], among[:0]
     places = rival.nonzero()[0]
     _, second = np.unique(k[places], return_index=True)
     return among[order[first]], among[order[places[second]]]

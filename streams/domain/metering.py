@@ -4,47 +4,34 @@ A register's energy between two neighbouring valid readings is their difference 
 interval's is its value; what a gauge tells is integrated over time, see `gauge`. What straddles an hour's edge is
 shared by time. A span longer than 1.5 expected steps is a gap: inside one hour it counts as measured, across hours as
 estimated, and there it may have the shape of like days. Registers on which anything is odd are looked at one by one;
-see `register`.
+see `register_spans`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from schemas.windows import HOUR_MS
+from streams.domain.column_spans import (
+    Estimate,
+    Spans,
+    spans_of_estimates,
+    spans_of_intervals,
+    spans_of_odd_register,
+    spans_of_registers,
+)
 from streams.domain.flaw import OVER_RANGE, Flaw
 from streams.domain.gauge import integrals, pieces, too_large
 from streams.domain.hour import Bools, Ints, Rows, guessed, usable
 from streams.domain.meter_table import MeterTable
 from streams.domain.reading_checks import failed_readings
-from streams.domain.register import SpanKind
-from streams.domain.register_spans import AMOUNT_LIMIT, register_spans
 from streams.domain.share import Shape, share
 
 # What all meters of an enterprise count in an hour stays below this, so that a day of it still fits 64 bits.
 _HOUR_LIMIT = 2**58
 _INSTANT_BITS = 40  # 34 years around the hour, in milliseconds
-
-
-class Estimate(NamedTuple):
-    """What stands in a slot without a reading: place of its meter, instants [epoch ms], amount [1e-6 of the carrier's
-    unit], latest arrival [epoch ms] of what it rests on, and why.
-
-    Where there is no `amount`, nothing may stand there, and `reason` says why. `days` are the like days [epoch ms] that
-    it is the mean of.
-    """
-
-    place: int
-    from_ms: int
-    to_ms: int
-    amount: int | None
-    received: int
-    reason: str
-    days: tuple[int, ...] = ()
-
 
 # Of a gap of a register, by its place in the table and its edges [epoch ms]; None: it is shared straight.
 ShapeOf = Callable[[int, int, int], Shape | None]
@@ -106,16 +93,13 @@ def measure(
     if odd:
         alone = np.isin(rows.meter, np.array(sorted(odd), np.int64))
         plain, plain_counts = rows.take(~alone), counts[~alone]
-    if table.all_register:
-        spans = _register_spans(table, plain, plain_counts)
-    else:
-        register = table.register[plain.meter]
-        spans = _register_spans(table, plain.take(register), plain_counts[register])
-        spans = spans.joined(_intervals(table, plain.take(table.interval[plain.meter] & plain_counts)))
+    spans = spans_of_registers(table, plain, plain_counts)
+    if not table.all_register:
+        spans = spans.joined(spans_of_intervals(table, plain.take(table.interval[plain.meter] & plain_counts)))
     for place in sorted(odd):
-        spans = spans.joined(_spans_of_one(table, place, rows.take(rows.meter == place)))
+        spans = spans.joined(spans_of_odd_register(table, place, rows.take(rows.meter == place)))
     if filled:
-        spans = spans.joined(_estimates(filled))
+        spans = spans.joined(spans_of_estimates(filled))
     measured = _fold(table, meters, start_ms, end_ms, spans, shape_of)
     if table.any_gauge:
         measured = _with_gauges(table, start_ms, rows.take(table.gauge[rows.meter]), measured)
@@ -163,113 +147,8 @@ def _note_arrivals(table: MeterTable, start_ms: int, unusable: Rows, known: Ints
     np.maximum.at(known, unusable.meter[inside], unusable.received[inside])
 
 
-class _Spans(NamedTuple):
-    place: Ints
-    from_ms: Ints
-    to_ms: Ints
-    amount: Ints
-    guessed: Bools
-    received: Ints
-    reasons: dict[int, str]
-    doubts: dict[int, str]
-
-    def take(self, which: Bools) -> "_Spans":
-        """Return the spans that a mask chooses; what was refused is settled by then."""
-        return _Spans(
-            self.place[which],
-            self.from_ms[which],
-            self.to_ms[which],
-            self.amount[which],
-            self.guessed[which],
-            self.received[which],
-            {},
-            {},
-        )
-
-    def joined(self, more: "_Spans") -> "_Spans":
-        """Return these spans, then `more`."""
-        if not len(self.place):
-            return more
-        reasons = self.reasons | {span + len(self.place): reason for span, reason in more.reasons.items()}
-        doubts = self.doubts | {span + len(self.place): doubt for span, doubt in more.doubts.items()}
-        return _Spans(
-            np.concatenate((self.place, more.place)),
-            np.concatenate((self.from_ms, more.from_ms)),
-            np.concatenate((self.to_ms, more.to_ms)),
-            np.concatenate((self.amount, more.amount)),
-            np.concatenate((self.guessed, more.guessed)),
-            np.concatenate((self.received, more.received)),
-            reasons,
-            doubts,
-        )
-
-
-def _register_spans(table: MeterTable, rows: Rows, counts: Bools) -> _Spans:
-    """Return the spans between neighbouring valid readings of registers; `counts` tells which of the rows are valid.
-
-    A span is known since the last of its readings came, or of what lies between them and was voided.
-    """
-    received = rows.received
-    if not counts.all():
-        valid = counts.nonzero()[0]
-        received = np.maximum.reduceat(received, valid) if len(valid) else received[valid]
-        rows = rows.take(valid)
-    same = np.flatnonzero(rows.meter[1:] == rows.meter[:-1])
-    next_ = same + 1
-    meter, begin, end = rows.meter[same], rows.t[same], rows.t[next_]
-    difference = rows.v[next_] - rows.v[same]
-    factor = table.factors(meter, begin)
-    marked = guessed(rows)
-    reasons: dict[int, str] = {}
-    if len(same) and int(difference.max()) * int(factor.max()) > AMOUNT_LIMIT:
-        over = np.flatnonzero(difference > AMOUNT_LIMIT // factor)
-        reasons.update(dict.fromkeys(over.tolist(), OVER_RANGE))
-    return _Spans(
-        meter,
-        begin,
-        end,
-        difference * factor,
-        marked[same] | marked[next_],
-        np.maximum(received[same], rows.received[next_]),
-        reasons,
-        {},
-    )
-
-
-def _spans_of_one(table: MeterTable, place: int, rows: Rows) -> _Spans:
-    found = register_spans(table, place, rows)
-    reasons = {at: OVER_RANGE for at, span in enumerate(found) if span.amount > AMOUNT_LIMIT}
-    reasons |= {at: span.kind.value for at, span in enumerate(found) if not span.kind.has_energy}
-    return _Spans(
-        np.full(len(found), place, np.int64),
-        np.array([span.from_ms for span in found], np.int64),
-        np.array([span.to_ms for span in found], np.int64),
-        np.array([0 if at in reasons else span.amount for at, span in enumerate(found)], np.int64),
-        np.array([span.guessed for span in found], bool),
-        np.array([span.received for span in found], np.int64),
-        reasons,
-        {at: span.kind.value for at, span in enumerate(found) if span.kind is SpanKind.TURNED},
-    )
-
-
-def _intervals(table: MeterTable, rows: Rows) -> _Spans:
-    step = table.step_ms[rows.meter]
-    begin = np.where(table.end_stamped[rows.meter], rows.t - step, rows.t)
-    factor = table.factors(rows.meter, begin)
-    over = np.abs(rows.v) > AMOUNT_LIMIT // np.abs(factor)
-    reasons = dict.fromkeys(over.nonzero()[0].tolist(), OVER_RANGE) if over.any() else {}
-    return _Spans(rows.meter, begin, begin + step, rows.v * factor, guessed(rows), rows.received, reasons, {})
-
-
-def _estimates(filled: Sequence[Estimate]) -> _Spans:
-    columns = np.array([(each.place, each.from_ms, each.to_ms, each.amount or 0, each.received) for each in filled])
-    place, from_ms, to_ms, amount, received = columns.T
-    reasons = {at: each.reason for at, each in enumerate(filled) if each.amount is None}
-    return _Spans(place, from_ms, to_ms, amount, np.ones(len(filled), bool), received, reasons, {})
-
-
 def _fold(
-    table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: _Spans, shape_of: ShapeOf | None
+    table: MeterTable, meters: int, start_ms: int, end_ms: int, spans: Spans, shape_of: ShapeOf | None
 ) -> Quantities:
     flaws = _flaws(table, start_ms, end_ms, spans, spans.doubts) if spans.doubts else []
     if spans.reasons:
@@ -304,7 +183,7 @@ def _fold(
     return Quantities(sums[0], sums[1], sums[2], sums[3], known, tuple(flaws))
 
 
-def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, Ints, Ints]:
+def _inside(spans: Spans, start_ms: int, end_ms: int) -> tuple[Spans, Ints, Ints, Ints]:
     """Return the spans that reach into an hour, from when to when [epoch ms] they do, and the share of it."""
     low = np.maximum(spans.from_ms, start_ms)
     high = np.minimum(spans.to_ms, end_ms)
@@ -322,8 +201,8 @@ def _inside(spans: _Spans, start_ms: int, end_ms: int) -> tuple[_Spans, Ints, In
 
 
 def _shaped(
-    table: MeterTable, spans: _Spans, low: Ints, high: Ints, part: Ints, gap: Bools, shape_of: ShapeOf
-) -> tuple[_Spans, Ints]:
+    table: MeterTable, spans: Spans, low: Ints, high: Ints, part: Ints, gap: Bools, shape_of: ShapeOf
+) -> tuple[Spans, Ints]:
     """Return the spans with the arrival of what gives gaps their shapes, and what of each lies in the hour by these."""
     part, received = part.copy(), spans.received.copy()
     for at in np.flatnonzero(gap & table.like[spans.place] & table.register[spans.place]).tolist():
@@ -334,7 +213,7 @@ def _shaped(
     return spans._replace(received=received), part
 
 
-def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, flaws: list[Flaw]) -> _Spans:
+def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: Spans, flaws: list[Flaw]) -> Spans:
     """Return the spans that were not refused; what the hour misses by the others is added to `flaws`."""
     given = np.ones(len(spans.place), bool)
     given[list(spans.reasons)] = False
@@ -342,7 +221,7 @@ def _without_refused(table: MeterTable, start_ms: int, end_ms: int, spans: _Span
     return spans.take(given)
 
 
-def _flaws(table: MeterTable, start_ms: int, end_ms: int, spans: _Spans, reasons: Mapping[int, str]) -> list[Flaw]:
+def _flaws(table: MeterTable, start_ms: int, end_ms: int, spans: Spans, reasons: Mapping[int, str]) -> list[Flaw]:
     return [
         Flaw(table.ids[int(spans.place[at])], int(spans.from_ms[at]), int(spans.to_ms[at]), reason)
         for at, reason in sorted(reasons.items())

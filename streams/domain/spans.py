@@ -12,11 +12,12 @@ import numpy as np
 from schemas.decimals import divide_half_even
 from schemas.messages import QUALITIES
 from schemas.windows import HOUR_MS
+from streams.domain.column_spans import Estimate
 from streams.domain.gauge import divisor, pieces
 from streams.domain.hour import EXCLUDED, VOID, Rows
 from streams.domain.likeday import LIKE_DAY, LikeDays
 from streams.domain.meter_table import MeterTable
-from streams.domain.metering import Estimate, Quantities, measure
+from streams.domain.metering import Quantities, measure
 from streams.domain.register import SpanKind
 from streams.domain.register_spans import register_spans
 from streams.domain.share import share_one
