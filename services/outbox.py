@@ -6,7 +6,6 @@ time may still arrive later; senders repeat, and a reading that arrives twice co
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import structlog
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from schemas.settings import Settings
 from schemas.topics import Topic
 from streams.failpoints import hit
+from streams.stores.closing import close_client
 
 CONNECT_S = 10.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -157,10 +157,4 @@ class Outbox:
         return None
 
     async def _close(self, producer: AIOKafkaProducer) -> None:
-        with suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(self._settings.ack_timeout_s):
-                await producer.stop()
-                return
-        with suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(CONNECT_S):
-                await producer.client.close()
+        await close_client(producer, self._settings.ack_timeout_s)

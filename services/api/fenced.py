@@ -6,7 +6,6 @@ aborted by Kafka. Whoever opens it and then reads to the end has therefore seen 
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.settings import Settings
 from schemas.topics import Topic
 from streams.failpoints import hit
+from streams.stores.closing import close_client
 
 # A set of 100,000 documents is sent in some 20 s; nobody but this writer waits for an open transaction.
 TRANSACTION_TIMEOUT_S = 120.0
@@ -65,7 +65,7 @@ class FencedProducer:
             async with asyncio.timeout(START_LIMIT_S):
                 await producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
-            await _stop(producer)
+            await close_client(producer, STOP_LIMIT_S)
             raise NotWrittenError(f"Kafka cannot be written to: {error!r}") from error
         self._producer = producer
 
@@ -100,15 +100,4 @@ class FencedProducer:
         """Give the connection back."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    with suppress(KafkaError, OSError, TimeoutError, AssertionError):
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await producer.stop()
-            return
-    # A producer that did not stop in time still holds its connections.
-    with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(STOP_LIMIT_S):
-            await producer.client.close()
+            await close_client(producer, STOP_LIMIT_S)

@@ -39,6 +39,7 @@ from schemas.topics import DELIVERY, DELIVERY_LOG
 from services.notifier.kept import Kept
 from services.outbox import Message, NotAcknowledgedError
 from streams.domain.routing import ENDINGS, NOTHING_SAID, Said
+from streams.stores.closing import close_client
 
 REQUEST_TIMEOUT_S = 10.0
 POLL_MS = 200
@@ -133,7 +134,7 @@ class Memory:
                     for record in (await consumer.getmany(partition, timeout_ms=POLL_MS)).get(partition, ()):
                         self.take(record.key or b"", record.value, record.offset)
         finally:
-            await asyncio.wait([asyncio.ensure_future(consumer.stop())], timeout=REQUEST_TIMEOUT_S)
+            await close_client(consumer, REQUEST_TIMEOUT_S)
 
     async def say(self, delivery: Delivery | DigestDelivery, note: DeliveryNote) -> None:
         """Record what became of a delivery, and note it for others; return when Kafka has it; tries for ever."""

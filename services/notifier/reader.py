@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from schemas.settings import Settings
 from schemas.topics import ALARM_EVENTS
 from streams.failpoints import hit
+from streams.stores.closing import close_client
 
 RECORDS = 500
 POLL_MS = 200
@@ -79,7 +80,7 @@ class Reader:
             for one in self._partitions:
                 consumer.seek(one, self._next.setdefault(one.partition, offsets.get(one.partition, 0)))
         except BaseException:
-            await _stop(consumer)
+            await close_client(consumer, REQUEST_TIMEOUT_S)
             raise
         self._consumer = consumer
         self.heard()
@@ -135,7 +136,7 @@ class Reader:
         """Disconnect."""
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await _stop(consumer)
+            await close_client(consumer, REQUEST_TIMEOUT_S)
 
     def heard(self) -> None:
         """Note that Kafka has answered."""
@@ -156,9 +157,3 @@ class Reader:
                 self._next[one.partition] = max(self._next.get(one.partition, 0), position)
         self._ends = {one.partition: end for one, end in ends.items()}
         self.heard()
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    with suppress(KafkaError, TimeoutError, OSError):
-        async with asyncio.timeout(REQUEST_TIMEOUT_S):
-            await consumer.stop()

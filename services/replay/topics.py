@@ -6,7 +6,6 @@ documents of that step or before are exactly those of these readings, while the 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from schemas.topics import STATE, Topic
 from services.replay.errors import ReplayError
 from streams.domain.fold import Cursor
 from streams.domain.state import CURSOR_KEY
+from streams.stores.closing import close_client
 
 # Nothing comes for so long though there must be something: a transaction is open there, or Kafka is away.
 SILENT_S = 60.0
@@ -60,9 +60,7 @@ class Topics:
 
     async def __aexit__(self, *_: object) -> None:
         for consumer in (self._committed, self._asker):
-            with suppress(KafkaError, TimeoutError, OSError):
-                async with asyncio.timeout(STOP_S):
-                    await consumer.stop()
+            await close_client(consumer, STOP_S)
 
     def _away(self, error: BaseException) -> ReplayError:
         return ReplayError(f"Kafka at {self._settings.kafka} cannot be read: {error!r}; see QINGYU_KAFKA")

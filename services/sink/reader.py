@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.settings import Settings
 from services.sink.progress import Progress
 from services.sink.step import SOURCES, Record
+from streams.stores.closing import close_client
 from streams.stores.series import Read
 
 # A step holds what was fetched: at most this of each partition, so that its points fit in memory.
@@ -67,7 +68,7 @@ class Reader:
                 await consumer.start()
             consumer.assign(list(self.progress.partitions))
         except BaseException:
-            await _stop(consumer)
+            await close_client(consumer, COMMIT_TIMEOUT_S)
             raise
         self._consumer = consumer
         self.go_to(offsets)
@@ -131,16 +132,8 @@ class Reader:
         """Disconnect."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await _stop(consumer)
+            await close_client(consumer, COMMIT_TIMEOUT_S)
 
     def _heard(self) -> None:
         self._contact = time.monotonic()
         self.fault = ""
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    try:
-        async with asyncio.timeout(COMMIT_TIMEOUT_S):
-            await consumer.stop()
-    except (KafkaError, TimeoutError, OSError) as error:
-        _log.warning("the consumer did not stop cleanly", error=repr(error))

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas.settings import Settings
 from services.sink.sink import Sink
 from services.sink.step import SOURCES
+from streams.stores.closing import close_client
 from streams.stores.series import Store, StoreError
 
 # A running sink has something to write at every heartbeat, and finds out then.
@@ -69,7 +70,7 @@ async def extents(settings: Settings) -> dict[TopicPartition, Extent]:
     except (KafkaError, TimeoutError, OSError) as error:
         raise RebuildError(f"nothing was dropped: Kafka at {settings.kafka} cannot be read: {error!r}") from error
     finally:
-        await consumer.stop()
+        await close_client(consumer)
     return {one: Extent(firsts[one], ends[one], firsts[one] > 0 and not compacted[one.topic]) for one in every}
 
 

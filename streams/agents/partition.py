@@ -26,6 +26,7 @@ from streams.domain.inputs import Record
 from streams.domain.plan import Plans
 from streams.domain.state import CURSOR_KEY
 from streams.failpoints import hit
+from streams.stores.closing import close_client
 from streams.stores.state import StateError, StateStore
 
 _CATCH_UP_RECORDS = 5000
@@ -132,7 +133,7 @@ class Partition:
                     self._store.take_changelog(records, found[-1].offset + 1)
                     hit("open.catching-up")
         finally:
-            await consumer.stop()
+            await close_client(consumer)
 
     def compute(self, plans: Plans, records: Sequence[Record]) -> Effects | None:
         """Return what one step makes of the records that are new, and of what time and registry ask for; None: nothing.
@@ -229,8 +230,7 @@ class Partition:
         with suppress(BaseException):
             await self.opening
         if self._producer is not None:
-            with suppress(Exception):
-                await asyncio.wait_for(self._producer.stop(), 5)
+            await close_client(self._producer, 5)
         if self._store is not None:
             self._store.close()
 

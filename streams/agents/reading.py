@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.settings import Settings
 from schemas.topics import Topic
+from streams.stores.closing import close_client
 
 _RECORDS_AT_ONCE = 5000
 
@@ -38,7 +39,7 @@ async def ends(settings: Settings, topic: Topic) -> dict[int, int]:
     try:
         found = await consumer.end_offsets(partitions_of(settings, topic))
     finally:
-        await consumer.stop()
+        await close_client(consumer)
     return {tp.partition: end for tp, end in found.items()}
 
 
@@ -55,4 +56,4 @@ async def read_to_end(settings: Settings, topic: Topic) -> AsyncIterator[list[Co
                 if tp in found:
                     yield found[tp]
     finally:
-        await consumer.stop()
+        await close_client(consumer)

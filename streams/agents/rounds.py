@@ -27,6 +27,7 @@ from streams.agents.stopping import die
 from streams.domain.territory import Territories, is_territory
 from streams.domain.work import Output
 from streams.failpoints import hit
+from streams.stores.closing import close_client
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 ROUND_LIMIT_S = 120.0
@@ -217,8 +218,7 @@ class Rounds:
                 await self._opening
             self._opening = None
         if self._producer is not None:
-            with suppress(Exception):
-                await asyncio.wait_for(self._producer.stop(), 5)
+            await close_client(self._producer, 5)
             self._producer = None
 
     def _opened(self, opening: asyncio.Future[None]) -> None:

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import Topic
+from streams.stores.closing import close_client
 
 REQUEST_TIMEOUT_S = 10.0
 POLL_MS = 200
@@ -180,9 +181,7 @@ class Follower:
             finally:
                 self._consumer = self._asker = None
                 for client in (consumer, asker):
-                    with suppress(TimeoutError, KafkaError, OSError):
-                        async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                            await client.stop()
+                    await close_client(client, REQUEST_TIMEOUT_S)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         end = None
