@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.kills.comparing import Comparison, Topics, compare_store, compare_topics
 from bench.kills.expected import Calculation
-from bench.kills.load import Cast, documents
+from bench.kills.load import Cast, Reading, documents
 from bench.kills.sending import Sending
-from deploy.local.processes import Processes
+from deploy.local.processes import TRY_AGAIN, Processes
 from schemas.messages import (
     COMMIT_KEY,
     decode_commit,
@@ -27,7 +27,7 @@ from schemas.messages import (
 from schemas.settings import Settings
 from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, REGISTRY, REJECTED, TOTALS
 from services.topics import apply_topics
-from streams.stores.embedded import EmbeddedStore
+from streams.stores.opening import open_store
 from tests.running import Installation, free_port, lag, read, run, totals, until
 
 WORKERS = ("worker-1", "worker-2")
@@ -49,10 +49,13 @@ class CityError(Exception):
 class City:
     """An installation with a registry of a cast, on a Kafka that runs; made by `start`, ended with its processes."""
 
+    restart_on: tuple[int, ...] = (TRY_AGAIN,)
+
     def __init__(
         self, kafka: str, directory: Path, processes: Processes, cast: Cast, *, prefix: str, seed: int,
-        rate_per_s: float, session_timeout_s: float = 5.0,
+        rate_per_s: float, session_timeout_s: float = 5.0, series: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
+        """Name it without starting anything; `series` are settings of a series store, if not the embedded file."""
         self.cast = cast
         self.directory = directory
         self.processes = processes
@@ -64,10 +67,12 @@ class City:
                 "data": directory,
                 "operator_token": secrets.token_urlsafe(16),
                 "session_timeout_s": session_timeout_s,
+                "store": str(directory / "series.sqlite"),
+                **(series or {}),
             }
         )
         self.installation = Installation(self.settings, directory, processes)
-        self.store = EmbeddedStore(directory / "series.sqlite")
+        self.store = open_store(self.settings)
         self.notes = 0  # sets of documents that were applied after the first
         # One address for all lives of a process.
         self.installation.ports.update({"gateway": free_port(), "api": free_port()})
@@ -84,25 +89,36 @@ class City:
         """
         apply_topics(self.settings)
         installation = self.installation
-        for role in ("api", "gateway"):
-            installation.start(role)
-        self._start_more()
+        for role in self.roles():
+            self.start_one(role)
         for name in WORKERS:
-            installation.start("worker", name, before=worker_code)
+            self.start_one("worker", name, before=worker_code)
         installation.wait_ready("api", limit_s=READY_LIMIT_S)
-        registered = documents(self.cast)
+        registered = self.documents()
         self._registered = len(registered)
         done = self.apply(self._file("registry", registered))
         if done.returncode:
             raise CityError(f"the registry was refused: {done.stdout}{done.stderr}")
-        installation.wait_ready("gateway", *WORKERS, "territory", "sink", "ticker", limit_s=READY_LIMIT_S)
+        self.wait_ready()
         installation.wait_done(READY_LIMIT_S)
         self.sending.start()
 
-    def _start_more(self) -> None:
-        for role in ("territory", "sink"):
-            self.installation.start(role)
-        self.installation.start("ticker", QINGYU_TICK_S=str(TICK_S))
+    def roles(self) -> tuple[str, ...]:
+        """Return what runs beside the workers."""
+        return ("api", "gateway", "territory", "sink", "ticker")
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Return what is registered at the start."""
+        return documents(self.cast)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Return what a process is told beyond its usual environment."""
+        return {"QINGYU_TICK_S": str(TICK_S)} if name == "ticker" else {}
+
+    def start_one(self, role: str, name: str = "", *, before: str = "") -> None:
+        """Start a process of a role; `before` is Python that it runs first."""
+        more = self.environment(name or role)
+        self.installation.start(role, name, before=before, restart_on=self.restart_on, **more)
 
     def wait_ready(self) -> None:
         """Wait until every process says that it is ready."""
@@ -149,6 +165,15 @@ class City:
 
     def finish(self, tell: Callable[[str], None] = lambda _: None) -> Comparison:
         """End the load, wait until everything is written everywhere, and compare all of it."""
+        readings = self.end(tell)
+        tell("the calculation")
+        wanted = Calculation(self.cast, readings)
+        result = self.compare(wanted, self.topics())
+        result.differences += [f"rejected: {each.value.decode()[:500]}" for each in read(self.settings, REJECTED)]
+        return result
+
+    def end(self, tell: Callable[[str], None] = lambda _: None) -> list[Reading]:
+        """End the load, wait until everything is written everywhere, and return all readings that were taken."""
         if self.notes:
             before = self.notes
             # Whether the last set that was not confirmed is there is known once it was repeated.
@@ -158,16 +183,13 @@ class City:
         self.processes.stop("ticker")
         tell("until everything is written")
         self.settle()
-        tell("the calculation")
-        wanted = Calculation(self.cast, readings)
-        topics = self.topics()
-        tell("the comparison")
+        return readings
+
+    def compare(self, wanted: Calculation, topics: Topics) -> Comparison:
+        """Compare topics, series and registry with what was calculated."""
         result = compare_topics(wanted, topics)
-        stored = compare_store(wanted, topics, self.store)
-        result.differences += stored.differences
-        result.counts |= stored.counts
+        result.take(compare_store(wanted, topics, self.store))
         self._registry(result)
-        result.differences += [f"rejected: {each.value.decode()[:500]}" for each in read(self.settings, REJECTED)]
         return result
 
     def topics(self) -> Topics:

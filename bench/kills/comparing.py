@@ -8,43 +8,70 @@ a county, that has such) passes on its way depends on the order of arrival; of o
 are compared one by one.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bench.kills.expected import Calculation, Episode, Values, name_of
 from bench.kills.load import Reading
 from schemas.messages import QUALITY_CODE, AlarmEvent, CalendarDocument, Condition
 from schemas.windows import children_of
 from streams.domain.alarm import QUIET_CAUSES
-from streams.stores.embedded import EmbeddedStore
-from streams.stores.series import StoreError
+from streams.stores.series import Store, StoreError
 
 EVER = (0, 2**53)
 STORED = ("qty.electricity", "energy.cv", "co2.total")
+Subject = Literal["values", "alarms"]
 Found = Mapping[str, Mapping[str, Mapping[str, int | None]]]
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Differences in words, and how many values were compared, by what they are."""
+    """Differences in words, and how many values were compared, by what they are.
+
+    `lost` counts by their subject the differences where less is there than was calculated, `doubled` all others.
+    """
 
     differences: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    lost: Counter[str] = field(default_factory=Counter)
+    doubled: Counter[str] = field(default_factory=Counter)
 
     def count(self, what: str, more: int = 1) -> None:
         """Note that so many were compared."""
         self.counts[what] = self.counts.get(what, 0) + more
 
-    def differs(self, text: str) -> None:
-        """Note a difference."""
+    def differs(self, text: str, *, of: Subject = "values", less: bool = True) -> None:
+        """Note a difference; `less`: whether something is missing."""
         self.differences.append(text)
+        (self.lost if less else self.doubled)[of] += 1
 
-    def equal(self, what: str, found: Any, wanted: Any) -> None:
+    def equal(self, what: str, found: Any, wanted: Any, *, of: Subject = "values") -> None:
         """Compare one value."""
         if found != wanted:
-            self.differs(f"{what}: {found!r} is there, {wanted!r} was calculated")
+            text = f"{what}: {found!r} is there, {wanted!r} was calculated"
+            self.differs(text, of=of, less=_is_less(found, wanted))
+
+    def take(self, other: "Comparison") -> None:
+        """Take in what another one found."""
+        self.differences += other.differences
+        self.counts |= other.counts
+        self.lost += other.lost
+        self.doubled += other.doubled
+
+
+def _is_less(found: Any, wanted: Any) -> bool:
+    """Whether a value that differs lacks something of what was calculated."""
+    match found, wanted:
+        case _, None:
+            return False
+        case list(), list():
+            return any(found.count(each) < wanted.count(each) for each in wanted)
+        case int(), int():
+            return found < wanted
+        case _:
+            return True
 
 
 class Topics(NamedTuple):
@@ -66,7 +93,7 @@ def compare_topics(wanted: Calculation, topics: Topics) -> Comparison:
     return result
 
 
-def compare_store(wanted: Calculation, topics: Topics, store: EmbeddedStore) -> Comparison:
+def compare_store(wanted: Calculation, topics: Topics, store: Store) -> Comparison:
     """Compare what the series store says: numbers and readings with the calculation, alarms with the topics."""
     result = Comparison()
     for kind, by_entity in (("hour", wanted.hours()), ("day", wanted.days())):
@@ -79,8 +106,9 @@ def compare_store(wanted: Calculation, topics: Topics, store: EmbeddedStore) -> 
         by_id[event.id].append(event)
     for id_, condition in topics.conditions.items():
         result.count("store alarms")
-        result.equal(f"store: alarm {_alarm(condition)}", store.condition(id_), condition)
-        result.equal(f"store: events of alarm {_alarm(condition)}", store.events(id_), by_id.get(id_, []))
+        result.equal(f"store: alarm {_alarm(condition)}", store.condition(id_), condition, of="alarms")
+        events = by_id.get(id_, [])
+        result.equal(f"store: events of alarm {_alarm(condition)}", store.events(id_), events, of="alarms")
     return result
 
 
@@ -126,7 +154,7 @@ def _children(documents: Iterable[CalendarDocument], kind: str) -> Found:
     return found
 
 
-def _series(store: EmbeddedStore, entity: str, kind: Any) -> dict[str, dict[str, int | None]]:
+def _series(store: Store, entity: str, kind: Any) -> dict[str, dict[str, int | None]]:
     found: dict[str, dict[str, int | None]] = {}
     for metric in STORED:
         try:
@@ -142,7 +170,7 @@ def _series(store: EmbeddedStore, entity: str, kind: Any) -> dict[str, dict[str,
     return found
 
 
-def _readings(result: Comparison, meter: str, standing: Collection[Reading], store: EmbeddedStore) -> None:
+def _readings(result: Comparison, meter: str, standing: Collection[Reading], store: Store) -> None:
     try:
         points = store.readings(meter, *EVER)
     except StoreError as error:
@@ -172,7 +200,8 @@ def _alarms(result: Comparison, wanted: Calculation, topics: Topics) -> None:
     for id_, condition in topics.conditions.items():
         result.count("alarms")
         if id_ not in chains:
-            result.equal(f"alarm {_alarm(condition)} without events", (condition.condition, condition.seq), ("ok", 0))
+            said = condition.condition, condition.seq
+            result.equal(f"alarm {_alarm(condition)} without events", said, ("ok", 0), of="alarms")
     standing = [each for each in topics.conditions.values() if each.condition != "withdrawn"]
     _end_state(result, wanted, standing)
     _stories(result, wanted, chains.values())
@@ -184,13 +213,14 @@ def _alarm(condition: Condition) -> str:
 
 def _chain(result: Comparison, chain: list[AlarmEvent], last: Condition | None) -> None:
     what = _alarm(chain[0])
-    result.equal(f"sequence of alarm {what}", [each.seq for each in chain], list(range(1, len(chain) + 1)))
+    numbers = [each.seq for each in chain]
+    result.equal(f"sequence of alarm {what}", numbers, list(range(1, max(numbers) + 1)), of="alarms")
     before = "ok"
     for event in chain:
-        result.equal(f"alarm {what} event {event.seq} comes from", event.from_ or "ok", before)
+        result.equal(f"alarm {what} event {event.seq} comes from", event.from_ or "ok", before, of="alarms")
         before = event.condition
     stands = None if last is None else (last.condition, last.seq)
-    result.equal(f"condition of alarm {what}", stands, (chain[-1].condition, chain[-1].seq))
+    result.equal(f"condition of alarm {what}", stands, (chain[-1].condition, chain[-1].seq), of="alarms")
 
 
 # Of an accounting period that has settled since.
@@ -209,13 +239,13 @@ def _end_state(result: Comparison, wanted: Calculation, standing: Iterable[Condi
     meant = wanted.episodes()
     result.count("alarm episodes", len(meant))
     for each in sorted(meant - episodes, key=str):
-        result.differs(f"episode {each} was calculated and does not stand")
+        result.differs(f"episode {each} was calculated and does not stand", of="alarms")
     for each in sorted(episodes - meant, key=str):
-        result.differs(f"episode {each} stands and was not calculated")
+        result.differs(f"episode {each} stands and was not calculated", of="alarms", less=False)
     passed = wanted.tiers()
     result.count("alarm periods", len(passed))
     for key in sorted({*passed, *tiers}):
-        result.equal(f"tier of {'|'.join(key)}", tiers.get(key), passed.get(key))
+        result.equal(f"tier of {'|'.join(key)}", tiers.get(key), passed.get(key), of="alarms")
 
 
 def _stories(result: Comparison, wanted: Calculation, chains: Iterable[list[AlarmEvent]]) -> None:
@@ -231,4 +261,4 @@ def _stories(result: Comparison, wanted: Calculation, chains: Iterable[list[Alar
     meant = wanted.stories()
     result.count("alarm stories", len(meant))
     for key in sorted({*meant, *found}):
-        result.equal(f"transitions of {'|'.join(key)}", found.get(key), meant.get(key))
+        result.equal(f"transitions of {'|'.join(key)}", found.get(key), meant.get(key), of="alarms")

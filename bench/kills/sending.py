@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import httpx
 
@@ -75,6 +76,10 @@ class Sending:
         """How many readings were taken, those sent twice counted twice."""
         return sum(len(batch.readings) for batch in list(self._sent))
 
+    def sent(self) -> list[Batch]:
+        """Return the batches that were taken so far."""
+        return list(self._sent)
+
     @property
     def sent_twice(self) -> int:
         """How many batches were taken once more by plan."""
@@ -107,28 +112,37 @@ class Sending:
                 self._stopping.wait(max(0.0, pause_s - (time.monotonic() - began)))
 
     def _push(self, http: httpx.Client, batch: Batch) -> None:
-        end, said = time.monotonic() + GIVE_UP_S, ""
-        while time.monotonic() < end:
-            try:
-                answer = http.post("/v1/readings", json=batch.body())
-            except httpx.HTTPError as error:
-                said = repr(error)
-            else:
-                if answer.status_code == httpx.codes.ACCEPTED:
-                    receipt = answer.json()
-                    if receipt["rejected"] or receipt["accepted"] != len(batch.readings):
-                        raise SendingError(f"batch {batch.name} was not taken whole: {answer.text[:500]}")
-                    with self._lock:
-                        self.batches += 1
-                        self._sent.append(batch)
-                    return
-                if answer.status_code not in (408, 503):
-                    raise SendingError(f"batch {batch.name}: {answer.status_code} {answer.text[:500]}")
-                said = answer.text[:200]
-            with self._lock:
-                self.repeats += 1
-            time.sleep(BREAK_S)
-        raise SendingError(f"batch {batch.name} was not taken for {GIVE_UP_S} s: {said}")
+        repeats = push(http, batch, batch.body())
+        with self._lock:
+            self.repeats += repeats
+            self.batches += 1
+            self._sent.append(batch)
+
+
+def push(http: httpx.Client, batch: Batch, body: Mapping[str, Any], refused: Mapping[int, str] | None = None) -> int:
+    """Push a batch until it is taken, all but the readings refused by place and code; return how often it was repeated.
+
+    Raises SendingError when the answer is another one, or none comes for too long.
+    """
+    end, said, repeats = time.monotonic() + GIVE_UP_S, "", 0
+    while time.monotonic() < end:
+        try:
+            answer = http.post("/v1/readings", json=body)
+        except httpx.HTTPError as error:
+            said = repr(error)
+        else:
+            if answer.status_code == httpx.codes.ACCEPTED:
+                receipt, wanted = answer.json(), dict(refused or {})
+                found = {each["index"]: each["code"] for each in receipt["rejected"]}
+                if found != wanted or receipt["accepted"] != len(batch.readings) - len(wanted):
+                    raise SendingError(f"batch {batch.name} was not taken as it must be: {answer.text[:500]}")
+                return repeats
+            if answer.status_code not in (408, 503):
+                raise SendingError(f"batch {batch.name}: {answer.status_code} {answer.text[:500]}")
+            said = answer.text[:200]
+        repeats += 1
+        time.sleep(BREAK_S)
+    raise SendingError(f"batch {batch.name} was not taken for {GIVE_UP_S} s: {said}")
 
 
 def _in_turn(many: Sequence[Iterator[Batch]]) -> Iterator[Batch]:

@@ -3,13 +3,14 @@
 No part of the routing is used here: a recipient is what the table says, and whom it concerns is decided anew.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.messages import AlarmEvent
 
 ENTERPRISES = 40
+DAY = "2018-01-01"
 COUNTIES = ("east", "west")
 RULE = "steel-limit"
 SECRET = "hook"
@@ -52,23 +53,24 @@ def enterprises() -> list[str]:
 
 def documents(hooks: str) -> list[dict[str, Any]]:
     """Return the registry; `hooks` is the address of the webhooks."""
-    day = "2018-01-01"
-
-    def document(kind: str, id_: str, **spec: Any) -> dict[str, Any]:
-        return {"apiVersion": "qingyu/v1", "kind": kind, "id": id_, "valid_from": day, "spec": spec}
-
     found = [
-        document("city", "town"),
-        *(document("county", county, city="town") for county in COUNTIES),
-        *(document("enterprise", one, county=[{"from": day, "id": county_of(one)}]) for one in enterprises()),
-        document("product", "crude-steel", unit="t"),
-        document(
+        _document("city", "town"),
+        *(_document("county", county, city="town") for county in COUNTIES),
+        *(_document("enterprise", one, county=[{"from": DAY, "id": county_of(one)}]) for one in enterprises()),
+        _document("product", "crude-steel", unit="t"),
+        _document(
             "indicator", "intensity", type="intensity", numerator="energy.cv", denominator="output.crude-steel",
             unit="kgce/t",
         ),
-        document("limit", RULE, indicator="intensity", tiers=[{"id": "limit", "max": "94"}], source="the proof"),
+        _document("limit", RULE, indicator="intensity", tiers=[{"id": "limit", "max": "94"}], source="the proof"),
     ]  # fmt: skip
-    for one in LISTENERS:
+    return found + telling(LISTENERS, hooks)
+
+
+def telling(listeners: Iterable[Listener], hooks: str) -> list[dict[str, Any]]:
+    """Return the documents of listeners and of the routes to them; `hooks` is the address of the webhooks."""
+    found: list[dict[str, Any]] = []
+    for one in listeners:
         hook = {"webhook": {"url": f"{hooks}/{one.name}", "secret": f"secret:{SECRET}"}}
         channels = {"dingtalk": {"robot": f"secret:{ROBOT}"}} if one.robot else hook
         route: dict[str, Any] = {"recipients": [one.name]}
@@ -76,19 +78,23 @@ def documents(hooks: str) -> list[dict[str, Any]]:
             route["select"] = {"kind": "enterprise", "in": f"county/{one.county}"}
         if one.severities is not None:
             route["severity"] = list(one.severities)
-        found += [document("recipient", one.name, channels=channels), document("route", one.name, **route)]
+        found += [_document("recipient", one.name, channels=channels), _document("route", one.name, **route)]
     return found
 
 
-def should_be_told(events: Iterable[AlarmEvent]) -> Mapping[str, set[str]]:
+def _document(kind: str, id_: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "qingyu/v1", "kind": kind, "id": id_, "valid_from": DAY, "spec": spec}
+
+
+def should_be_told(events: Iterable[AlarmEvent], listeners: Sequence[Listener] = LISTENERS) -> Mapping[str, set[str]]:
     """Return, by listener, the keys of the transitions that it should be told; those of an alarm come in order."""
-    told: dict[str, set[str]] = {one.name: set() for one in LISTENERS}
+    told: dict[str, set[str]] = {one.name: set() for one in listeners}
     heard: set[tuple[str, str]] = set()
     for event in events:
         if event.mute or event.cause in SILENT_CAUSES:
             continue
         enterprise = event.entity.partition("/")[2]
-        for one in LISTENERS:
+        for one in listeners:
             if one.county is not None and county_of(enterprise) != one.county:
                 continue
             if event.condition in ENDS:

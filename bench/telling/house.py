@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.telling.alarms import Alarms
 from bench.telling.audience import CHAT, LISTENERS, ROBOT, SECRET, documents, should_be_told
+from bench.telling.hearing import compare_heard
 from bench.telling.receivers import Receivers
 from deploy.local.processes import Processes
 from schemas.messages import AlarmEvent, decode_note, encode
@@ -106,50 +106,17 @@ class House:
 
     def _compare(self) -> Found:
         notes = [decode_note(each.value) for each in read(self.settings, DELIVERY_LOG)]
-        delivered = [one for one in notes if one.outcome == "delivered"]
-        # What a digest holds is what is listed under its id.
-        digests = dict(self.receivers.listed)
-        digests |= {str(one.key): [f"{alarm}|{seq}" for alarm, seq in one.members] for one in delivered}
-        expected = should_be_told(self.alarms.events)
         figures: dict[str, Any] = {}
         missing: list[tuple[str, str]] = []
         unexpected: list[tuple[str, str]] = []
         wrong: list[str] = []
-        recorded: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for one in delivered:
-            recorded[str(one.recipient)].update(f"{alarm}|{seq}" for alarm, seq in one.members)
+        expected = should_be_told(self.alarms.events)
         for listener in LISTENERS:
             name = listener.name
-            messages = self.receivers.told[name]
-            # A message that came again says nothing new.
-            keys = [key for message in dict.fromkeys(messages) for key in digests.get(message, [message])]
-            should, did = expected[name], set(keys)
-            missing += [(name, key) for key in sorted(should - did)]
-            unexpected += [(name, key) for key in sorted(did - should)]
-            if not listener.robot:
-                wrong += [f"{name}: {key} in two messages" for key, count in Counter(keys).items() if count > 1]
-            wrong += [f"{name}: {one}" for one in _out_of_order(keys)]
-            wrong += [f"{name}: {key} recorded {n} times" for key, n in recorded[name].items() if n > 1]
-            wrong += [f"{name}: {key} told and not recorded" for key in sorted(did - recorded[name].keys())]
-            figures[name] = {
-                "should_be_told": len(should),
-                "told": len(did),
-                "messages": len(messages),
-                "digests": sum(1 for one in set(messages) if one.startswith("digest|")),
-                "repeats": len(messages) - len(set(messages)),
-                # What a robot was told and a kill kept from being recorded may stand in a digest once more.
-                "again_in_a_digest": len(keys) - len(set(keys)),
-            }
+            heard = compare_heard(listener, expected[name], self.receivers, notes)
+            missing += [(name, key) for key in heard.missing]
+            unexpected += [(name, key) for key in heard.unexpected]
+            wrong += heard.wrong
+            figures[name] = heard.figures
         figures[CHAT] |= {"overrun": self.receivers.robot_overrun, "most_in_a_minute": self.receivers.robot_most}
         return Found(figures, missing, unexpected, wrong)
-
-
-def _out_of_order(keys: Iterable[str]) -> list[str]:
-    last: dict[str, int] = {}
-    found: list[str] = []
-    for key in keys:
-        alarm, _, number = key.partition("|")
-        if int(number or 0) < last.get(alarm, 0):
-            found.append(f"{key} after seq {last[alarm]}")
-        last[alarm] = int(number or 0)
-    return found

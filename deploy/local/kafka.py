@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -46,31 +46,40 @@ class ForeignKafka:
 class LocalKafka(LocalServer):
     """One broker with a data directory of its own; made by ``start``, left by ``stop`` or as a context manager."""
 
-    def __init__(self, directory: Path, port: int, controller_port: int, *, leashed: bool) -> None:
+    def __init__(
+        self, directory: Path, port: int, controller_port: int, *, leashed: bool, doors: Mapping[int, int]
+    ) -> None:
         """Name a broker without starting it; ``start`` is what callers want."""
         super().__init__(directory)
         self._port = port
         self._controller_port = controller_port
         self._leashed = leashed
+        self._doors = dict(doors)
 
     @classmethod
-    def start(cls, directory: Path, *, port: int | None = None, leashed: bool = True) -> Self:
+    def start(
+        cls, directory: Path, *, port: int | None = None, leashed: bool = True, doors: Sequence[int] = ()
+    ) -> Self:
         """Start a broker and wait until it is ready.
 
         Args:
             directory: its data, settings and ``broker.log``; made when missing, and what is there is kept.
             port: port of its clients; a free one when None, as the controller's always is.
             leashed: whether the broker ends with this process, where the system can do that.
+            doors: ports of this machine that something else listens on and passes on to ``behind`` of each: who comes
+                in there is told to come back there, so that its whole way to the broker can be broken.
 
         Raises:
             LocalServerError: ``java_missing``, ``maven_missing``, ``fetch_failed``, ``already_running``,
                 ``port_taken``, ``broker_ended`` or ``not_ready``.
         """
         for _ in range(4):
-            ports = free_ports(2) if port is None else (port, *free_ports(1))
+            fresh = free_ports(2 + len(doors))
+            ports = fresh[:2] if port is None else (port, fresh[1])
             if not all(is_free(number) for number in ports):
                 break
-            broker = cls(directory, ports[0], ports[1], leashed=leashed)
+            behind = dict(zip(doors, fresh[2:], strict=True))
+            broker = cls(directory, ports[0], ports[1], leashed=leashed, doors=behind)
             try:
                 broker._launch()
             except LocalServerError as error:
@@ -86,10 +95,22 @@ class LocalKafka(LocalServer):
         """Address clients connect to first, ``host:port``; the same after ``restart``."""
         return f"{HOST}:{self._port}"
 
+    def behind(self, door: int) -> int:
+        """Port of the broker that a door leads to."""
+        return self._doors[door]
+
     @property
     def log(self) -> Path:
         """File of what the broker writes: warnings and errors."""
         return self._directory / "broker.log"
+
+    def _listeners(self) -> dict[str, str]:
+        names = {f"DOOR{door}": (door, port) for door, port in self._doors.items()}
+        return {
+            "doors": "".join(f",{name}://{HOST}:{port}" for name, (_, port) in names.items()),
+            "advertised_doors": "".join(f",{name}://{HOST}:{door}" for name, (door, _) in names.items()),
+            "doors_map": "".join(f",{name}:PLAINTEXT" for name in names),
+        }
 
     def _launch(self) -> None:
         libraries = jars.fetch()
@@ -104,7 +125,8 @@ class LocalKafka(LocalServer):
             lock.truncate(0)
             template = Template((_FILES / "server.properties").read_text(encoding="utf-8"))
             ports = {"port": self._port, "controller_port": self._controller_port}
-            properties.write_text(template.substitute(host=HOST, data=data, **ports), encoding="utf-8")
+            filled = template.substitute(host=HOST, data=data, **ports, **self._listeners())
+            properties.write_text(filled, encoding="utf-8")
             if not (data / "meta.properties").exists():
                 _format(command, properties, self.log)
             log_start = self.log.stat().st_size if self.log.exists() else 0
