@@ -53,32 +53,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kept = Kept("chaos")
     directory = Path(tempfile.mkdtemp(prefix="qingyu-chaos-"))
     done: list[dict[str, Any]] = []
+    broken: list[str] = []
+
+    def note(text: str) -> None:
+        console.print(f"{time.monotonic() - began:6.0f} s  {text}", markup=False, soft_wrap=True)
+
     with Board(console) as board:
         for number, faults in enumerate(rounds):
             name = f"{options.seed}/{options.store}/{number}/{','.join(each.name for each in faults)}"
-            if name not in kept.runs:
-                if time.monotonic() - began > options.minutes * 60:
-                    break
-                board.phase(f"round {number + 1} of {len(rounds)}")
-                on_influx = stores[number % len(stores)]
-                try:
-                    found = run_round(
-                        directory / f"round-{number}", faults, cast(), seed=options.seed + number,
-                        rate_per_s=RATE_PER_S, on_influx=on_influx, limit_s=CATCH_UP_LIMIT_S, tell=board.tell,
-                        note=lambda text: console.print(f"{time.monotonic() - began:6.0f} s  {text}", markup=False),
-                    )  # fmt: skip
-                except (CatchUpError, SendingError, CityError, LocalServerError, AssertionError, OSError) as error:
-                    console.print(f"round {number + 1} could not be brought to its end: {error}", markup=False)
-                    console.print("\n".join(getattr(error, "__notes__", ())), markup=False)
-                    console.print(f"logs and topics are kept in {directory}; the rounds before are kept as done")
-                    return 1
-                kept.keep(name, found)
-            done.append(kept.runs[name])
+            if name in kept.runs:
+                done.append(kept.runs[name])
+                continue
+            if time.monotonic() - began > options.minutes * 60:
+                break
+            board.phase(f"round {number + 1} of {len(rounds)}")
+            try:
+                found = run_round(
+                    directory / f"round-{number}", faults, cast(), seed=options.seed + number, rate_per_s=RATE_PER_S,
+                    on_influx=stores[number % len(stores)], limit_s=CATCH_UP_LIMIT_S, tell=board.tell, note=note,
+                )  # fmt: skip
+            except (CatchUpError, SendingError, CityError, LocalServerError, AssertionError, OSError) as error:
+                broken.append(f"round {number + 1} could not be brought to its end: {error}")
+                note("\n".join([broken[-1], *getattr(error, "__notes__", ())]))
+                continue
+            kept.keep(name, found)
+            done.append(found)
     if not done:
-        console.print("no round was done")
+        console.print(f"no round was done; logs and topics are kept in {directory}")
         return 1
     result = {**where, "seed": options.seed, "catch_up_limit_s": CATCH_UP_LIMIT_S, **summary(done)}
-    faults = faults_of(result, options.faults)
+    faults = [*broken, *faults_of(result, options.faults)]
     if result["faults"] >= FAULTS and not options.only:
         write("chaos", result)
         write_table("chaos", chaos_table(result), PAGE.with_name("failure-modes.md"))

@@ -126,7 +126,7 @@ def _table() -> tuple[Kind, ...]:
     wired = ("worker", "gateway", "sink", "territory", "notifier")
     found = [Kind(f"SIGKILL {role}", _kill(role)) for role in roles]
     found += [Kind("SIGKILL Kafka", _kill_kafka), Kind("SIGKILL InfluxDB", _kill_influx, True)]
-    found += [Kind(f"SIGSTOP {role}", _stop(role)) for role in ("worker", "territory", "sink", "notifier", "gateway")]
+    found += [Kind(f"SIGSTOP {role}", _stop(role)) for role in roles]
     found += [Kind("SIGSTOP Kafka", _stop_kafka), Kind("SIGSTOP InfluxDB", _stop_influx, True)]
     found += [Kind(f"network of {role} cut", _break(role, "cut")) for role in wired]
     found += [Kind(f"network of {role} silent", _break(role, "held")) for role in wired]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from bench.telling.audience import Listener
 from bench.telling.receivers import Receivers
-from schemas.messages import DeliveryNote
+from schemas.messages import DeliveryNote, encode
 
 
 class Heard(NamedTuple):
@@ -20,7 +20,9 @@ class Heard(NamedTuple):
 
 def compare_heard(listener: Listener, should: set[str], receivers: Receivers, notes: Sequence[DeliveryNote]) -> Heard:
     """Compare what came to a listener with the keys that should have, and with the log of deliveries."""
-    name, delivered = listener.name, [one for one in notes if one.outcome == "delivered"]
+    name = listener.name
+    # A note whose acknowledgement was lost is written once more, byte for byte: who keeps them keeps one.
+    delivered = list({encode(one): one for one in notes if one.outcome == "delivered"}.values())
     # What a digest holds is what is listed under its id.
     digests = dict(receivers.listed)
     digests |= {str(one.key): [f"{alarm}|{seq}" for alarm, seq in one.members] for one in delivered}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 
@@ -21,7 +22,11 @@ from bench.faults.round import run_round, summary
 from bench.faults.wire import Wires
 from bench.kills.load import cast
 from bench.page import chaos_table
+from bench.telling.audience import Listener
+from bench.telling.hearing import compare_heard
+from bench.telling.receivers import Receivers
 from deploy.local.kafka import LocalKafka
+from schemas.messages import VERSION, DeliveryNote
 
 SEED = 11
 
@@ -69,6 +74,16 @@ def test_a_result_without_a_loss_is_no_fault() -> None:
 )
 def test_a_result_shows_nothing_where(wrong: dict[str, Any]) -> None:
     assert faults_of(good(**wrong), 200)
+
+
+def test_a_delivery_noted_again_byte_for_byte_is_one_and_noted_anew_is_two() -> None:
+    listener = Listener("desk")
+    note = DeliveryNote(VERSION, 5, [("a1", 1)], "delivered", "HTTP 200", "desk", "webhook", key="a1|1")
+    with Receivers(SEED) as receivers:
+        receivers.told["desk"] = ["a1|1"]
+        assert compare_heard(listener, {"a1|1"}, receivers, [note, note]).wrong == []
+        anew = msgspec.structs.replace(note, at=6)
+        assert compare_heard(listener, {"a1|1"}, receivers, [note, anew]).wrong
 
 
 # Which faults are done
