@@ -185,6 +185,49 @@ def _comparison(result: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def overload_table(result: Mapping[str, Any]) -> str:
+    """Return the lines of the overload, from what bench/results/overload.json holds."""
+    memory = result["memory_mib"]
+    answers = ", ".join(f"{status}: {count:,}" for status, count in result["answers"].items())
+    rows = (
+        ("held to a share of a core", f"{result['share_of_a_core']:.0%}"),
+        ("batches a second that it takes so", f"{result['takes_batches_per_s']:,.0f}"),
+        ("offered", f"{result['offered_batches_per_s']:,.0f} a second for {result['seconds']:,} s"),
+        ("idle connections held meanwhile", f"{result['connections_held']:,}"),
+        ("sent", f"{result['sent']:,} batches"),
+        ("answers by status", answers),
+        ("not answered", f"{result['unanswered']:,}"),
+        ("accepted and not on the topic", f"{result['lost']}"),
+        ("shed and yet on the topic", f"{result['kept_though_refused']}"),
+        ("memory before, at most, after", f"{memory['before']:.0f}, {memory['peak']:.0f}, {memory['after']:.0f} MiB"),
+        ("took a batch again after", f"{result['recovered_s']:.1f} s"),
+    )
+    lines = [f"{measured(result, 'at the beginning')}.", "", "| what | figure |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {figure} |" for name, figure in rows)])
+
+
+def fuzz_table(result: Mapping[str, Any]) -> str:
+    """Return the lines of the fuzz, from what bench/results/fuzz.json holds."""
+    lines = [
+        f"{measured(result, 'at the end')}: {result['executions']:,} inputs in {result['seconds']} seconds, "
+        f"{result['crashes']} decoders from which something undeclared escaped.",
+        "",
+        "| decoder | inputs tried | kept, since they reached new code | escaped |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one['target']} | {one['executions']:,} | {one['corpus']:,} | {len(one['escaped'])} |"
+        for one in result["decoders"]
+    ]
+    lines += ["", "| described by | requests | answers by status | not as described |", "|---|---|---|---|"]
+    lines += [
+        f"| {one['role']} | {one['requests']:,} "
+        f"| {', '.join(f'{status}: {count:,}' for status, count in one['answers'].items())} | {len(one['faults'])} |"
+        for one in result["described"]
+    ]
+    return "\n".join(lines)
+
+
 def write_table(name: str, table: str, page: Path = PAGE) -> None:
     """Put a table between the marks of a name in a page; raise ValueError when the page does not have them."""
     begin, end = f"<!-- {name}: written by the bench -->", f"<!-- end of {name} -->"

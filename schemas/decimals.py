@@ -9,6 +9,8 @@ from fractions import Fraction
 MICRO_SCALE = 6
 MICRO = 10**MICRO_SCALE
 INT64_MAX = 2**63 - 1
+# The largest power of ten that fits 64 bits.
+LARGEST_SCALE = 18
 
 # Wide enough for every product of a 64-bit integer with a coefficient; no step below ever rounds by the context.
 CONTEXT = Context(prec=80, rounding=ROUND_HALF_EVEN, Emax=999_999, Emin=-999_999)

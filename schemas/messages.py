@@ -1,6 +1,7 @@
 """Messages are what processes say to each other in topics, as JSON. `v` is the version of a message's shape.
 
-Decoding is strict: a missing or wrong field raises msgspec.ValidationError with the path of the fault.
+Decoding is strict: a missing or wrong field raises msgspec.ValidationError with the path of the fault; whatever the
+bytes are, nothing but UNREADABLE is raised.
 """
 
 from typing import Any
@@ -423,6 +424,9 @@ HELD_KEY = "~held"
 CAUSE_KEY = "~cause"
 
 encode = msgspec.json.Encoder().encode
+# What decoding raises: also where JSON is nested so deeply that reading it would never end.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 decode_readings = msgspec.json.Decoder(Readings).decode
 decode_reported = msgspec.json.Decoder(Reported).decode
 decode_sold = msgspec.json.Decoder(Sold).decode

@@ -43,7 +43,11 @@ def router(ready: Ready, registry: CollectorRegistry = REGISTRY) -> "APIRouter":
             status, media_type, body = _answer(path, ready, registry)
             return Response(body, status, media_type=media_type)
 
-        routes.add_api_route(path, endpoint, methods=["GET"], name=path[1:])
+        plain = {"text/plain": {}} if path == "/metrics" else {"application/json": {}}
+        answers: dict[int | str, dict[str, Any]] = {200: {"content": plain}}
+        if path == "/readyz":
+            answers[503] = {"description": "It cannot work yet, and says why.", "content": plain}
+        routes.add_api_route(path, endpoint, methods=["GET"], name=path[1:], response_class=Response, responses=answers)
 
     for path in PATHS:
         add(path)

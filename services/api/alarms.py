@@ -16,7 +16,7 @@ from services.api.access import Reader, reader
 from services.api.answers import AlarmAnswer, AlarmsAnswer, HistoryAnswer, SilenceAnswer, SilencesAnswer
 from services.api.asking import MAX_PAGE, PAGE, Cursor, From, Limit, To, json_answer, page, time_of, time_range
 from services.api.desk import Desk, Quiet, Wish
-from services.http.problem import Problem
+from services.http.problem import CONFLICT, Problem
 from streams.domain.handling import State, Visibility, in_force
 from streams.stores.series import Store
 
@@ -202,7 +202,7 @@ async def get_history(caller: Caller, desk: AtDesk, id: str) -> Response:
 
 @router.post(
     "/v1/alarms/{id}/handling", tags=["alarms"], summary="Acknowledge, assign, comment, silence or close an alarm",
-    response_model=AlarmAnswer,
+    response_model=AlarmAnswer, responses=CONFLICT,
 )  # fmt: skip
 async def act(caller: Caller, desk: AtDesk, id: str, body: ActionBody) -> Response:
     """Do something about an alarm, in the name that the body or the token says; answered when Kafka has it.
@@ -277,8 +277,9 @@ async def silence(caller: Caller, desk: AtDesk, body: SilenceBody) -> Response:
 
 
 @router.delete(
-    "/v1/silences/{id}", tags=["alarms"], summary="End a silence before its time", response_model=SilenceAnswer
-)
+    "/v1/silences/{id}", tags=["alarms"], summary="End a silence before its time", response_model=SilenceAnswer,
+    responses=CONFLICT,
+)  # fmt: skip
 async def end_silence(
     caller: Caller, desk: AtDesk, id: str, by: Annotated[str | None, Query(max_length=100)] = None
 ) -> Response:

@@ -242,17 +242,6 @@ class SetAnswer(BaseModel):
     warnings: list[SetFault] = []
 
 
-class SetProblem(BaseModel):
-    """A set that was refused (application/problem+json)."""
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    errors: list[SetFault]
-
-
 class AlarmsAnswer(BaseModel):
     """A page of alarms, the newest start first."""
 

@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     key = [Depends(HTTPBearer(auto_error=False))]
     routers = (registry.router, series.router, entities.router, alarms.router, listings.router, deliveries.router)
     for router in routers:
-        app.include_router(router, dependencies=key)
+        app.include_router(router, dependencies=key, responses=problem.ANSWERS)
     app.include_router(health.router(ready))
     feeds = board.install(app)
     app.add_middleware(Bodies, limits={"/v1/registry": registry.SET_LIMIT_BYTES})

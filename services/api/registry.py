@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.documents import KINDS, Document, DocumentKey, canonical
 from services.api.access import Reader, operator, reader
-from services.api.answers import DocumentAnswer, DocumentsAnswer, SetAnswer, SetProblem
+from services.api.answers import DocumentAnswer, DocumentsAnswer, SetAnswer
 from services.api.asking import PAGE, Cursor, Limit, json_answer, page
 from services.api.fenced import NotWrittenError
 from services.api.registry_writer import BaseMovedError, InvalidSetError
+from services.http import problem
 from services.http.problem import Problem, unavailable
 from streams.domain.registration import SetFault
 
@@ -57,12 +58,12 @@ _SET_SCHEMA = {
     "/v1/registry",
     summary="Put a set of documents into the registry, all or nothing",
     response_model=SetAnswer,
-    responses={
-        409: {"description": "The registry has moved on from `base`: `version` says where to. Nothing was written."},
-        422: {"description": "Every fault of the set. Nothing was written.", "model": SetProblem},
-        428: {"description": "Neither `base` nor If-Match was given."},
-        503: {"description": "Kafka did not take the set; get the version before repeating."},
-    },
+    responses=problem.answers(
+        _409="The registry has moved on from `base`: `version` says where to. Nothing was written.",
+        _422="Every fault of the set, as `errors`. Nothing was written.",
+        _428="Neither `base` nor If-Match was given.",
+        _503="Kafka did not take the set; get the version before repeating.",
+    ),
     openapi_extra={
         "requestBody": {
             "required": True,

@@ -51,7 +51,7 @@ def import_file(
     if correct != bool(reason.strip()):
         raise CommandError("--correct and --reason TEXT belong together: who corrects says why", status=WRONG_USE)
     text = _text(file)
-    lines = list(_lines(file, text))
+    lines = list(read_lines(file, text))
     settings = Settings()
     unchanged = 0
     if correct:
@@ -111,8 +111,15 @@ def _text(file: Path) -> str:
         raise CommandError(f"{file}: it cannot be read as UTF-8 text: {error}", status=WRONG_USE) from error
 
 
-def _lines(file: Path, text: str) -> Iterator[Line]:
-    reader = csv.DictReader(text.splitlines())
+def read_lines(file: Path, text: str) -> Iterator[Line]:
+    """Yield the readings of a CSV text; raise CommandError, with every fault of it, when it is none."""
+    try:
+        yield from _read(file, csv.DictReader(text.splitlines()))
+    except csv.Error as error:
+        raise CommandError(f"{file}: this is no CSV: {error}; nothing was sent", status=WRONG_USE) from error
+
+
+def _read(file: Path, reader: "csv.DictReader[str]") -> Iterator[Line]:
     columns = tuple(reader.fieldnames or ())
     missing = [name for name in NEEDED if name not in columns]
     unknown = [name for name in columns if name not in KNOWN]

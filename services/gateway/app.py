@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         """Push reported values; 202 when Kafka has what was accepted."""
         return JSONResponse(await _limited(app.state.reported, request), 202)
 
-    app.include_router(deciding.router)
+    app.include_router(deciding.router, responses=problem.ANSWERS)
     app.include_router(health.router(ready))
     # Pushes have limits of their own.
     app.add_middleware(Bodies, limits=dict.fromkeys(_COUNTED))

@@ -44,14 +44,19 @@ async def read_body(request: Request, limit: int, decoded_limit: int, weigh: Cal
     sent = b"".join([chunk async for chunk in _within(request, limit, weigh)])
     if encoding == "identity":
         return sent
+    return unpacked(sent, encoding, decoded_limit, weigh)
+
+
+def unpacked(sent: bytes, encoding: str, limit: int, weigh: Callable[[int], None]) -> bytes:
+    """Return what was packed as gzip or zstd; raise the Problem 413 beyond `limit` bytes, 400 for a broken packing."""
     inflate = _zstd(sent) if encoding == "zstd" else _gzip(sent)
     parts: list[bytes] = []
     size = 0
     try:
         for part in inflate:
             size += len(part)
-            if size > decoded_limit:
-                raise _too_large(f"the body inflates to more than {decoded_limit} bytes", decoded_limit)
+            if size > limit:
+                raise _too_large(f"the body inflates to more than {limit} bytes", limit)
             weigh(len(part))
             parts.append(part)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:

@@ -14,7 +14,7 @@ from schemas.windows import local_datetime
 from services.gateway.envelope import MAX_NAME_LENGTH, MAX_REASON_LENGTH
 from services.gateway.holding import Holding
 from services.gateway.receiving import Door
-from services.http.problem import Problem
+from services.http.problem import CONFLICT, Problem
 from streams.domain.holding import Held
 
 PAGE, MAX_PAGE = 100, 1000
@@ -64,7 +64,7 @@ async def correction(request: Request, id: str) -> dict[str, Any]:
     return {**summary(found), "rows": first_rows(found, READINGS_SHOWN)}
 
 
-@router.post("/v1/corrections/{id}", summary="Confirm or reject a correction")
+@router.post("/v1/corrections/{id}", summary="Confirm or reject a correction", responses=CONFLICT)
 async def decide(request: Request, id: str, body: Decision) -> dict[str, Any]:
     """Decide as a second person; a correction counts from then on, with both names in the cause of what it moves."""
     door, holding = _parts(request)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from services.http.problem import MEDIA_TYPE, SCHEMA
+
 _RECEIPT = {
     "batch": "2026-11-21-0815",
     "accepted": 1,
@@ -14,6 +16,7 @@ _ERRORS = {
     "408": "The body did not come, or Kafka did not answer, within 60 seconds: send the same again.",
     "413": "Too large, as sent or inflated.",
     "415": "Not JSON, or an encoding other than gzip and zstd.",
+    "431": "The request's head is too large.",
     "422": "The envelope cannot be read; `path` says where.",
     "503": "Kafka did not acknowledge in time, or too much is under way: send the same again after Retry-After.",
 }
@@ -24,8 +27,7 @@ def _operation(examples: dict[str, Any], errors: dict[str, str]) -> dict[str, An
     wrapped = {name: {"value": value} for name, value in examples.items()}
     body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "examples": wrapped}}}
     refused: dict[str, Any] = {
-        status: {"description": text, "content": {"application/problem+json": {"schema": {"type": "object"}}}}
-        for status, text in errors.items()
+        status: {"description": text, "content": {MEDIA_TYPE: {"schema": SCHEMA}}} for status, text in errors.items()
     }
     receipt = {"description": "The receipt.", "content": {"application/json": {"example": _RECEIPT}}}
     return {"requestBody": body, "responses": {"202": receipt, **refused}}

@@ -18,6 +18,42 @@ MEDIA_TYPE = "application/problem+json"
 _CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
 _log = structlog.get_logger(__name__)
 
+# The form, for the OpenAPI page.
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+def answers(**described: str) -> dict[int | str, dict[str, Any]]:
+    """Return how the OpenAPI page shows problems, by `_STATUS="what it means"`."""
+    return {
+        int(status[1:]): {"description": text, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+        for status, text in described.items()
+    }
+
+
+# What any path may answer that wants a key and looks something up.
+ANSWERS = answers(
+    _400="Not JSON, or no HTTP.",
+    _401="No key, or one that is unknown or revoked.",
+    _403="The key may not do or see this.",
+    _404="It is not there.",
+    _408="The request did not come within its time.",
+    _413="The body is too large.",
+    _422="What was sent cannot be read; `path` or `detail` says where.",
+    _431="The request's head is too large.",
+    _503="Something it needs is away, or too much is under way: ask again after Retry-After seconds.",
+)
+CONFLICT = answers(_409="It stands otherwise by now: `detail` says how. Nothing was written.")
+
 
 class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem
     """An error that is answered with `status` and a stable `code`; `detail` says what was wrong and what to do.

@@ -95,7 +95,7 @@ class ChatChannel(PostingChannel, ABC):
         try:
             said: Any = msgspec.json.decode(reply.body)
             code = int(said[self.fields[0]])
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
             # Not the robot speaks, but something between, as a proxy's page of 200 or 502.
             text = hiding(reply.body.decode(errors="replace"), secrets)
             return by_status(reply, now_s, secrets) or unreachable(f"HTTP {reply.status}, but no code in: {text}")

@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -22,6 +21,7 @@ from schemas.messages import (
     DIGEST_KEY,
     READ_KEY,
     ROBOT_KEY,
+    UNREADABLE,
     VERSION,
     Delivery,
     DeliveryNote,
@@ -215,7 +215,7 @@ class Memory:
                 self._uses[use.robot] = use.at
             else:
                 self._remember(decode_delivery(value))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             _log.error("a record of what was said cannot be read", offset=offset, error=str(error))
 
     def _remember(self, record: Delivery | DigestDelivery) -> None:

@@ -11,11 +11,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.messages import DeliveryRead, decode_event
+from schemas.messages import UNREADABLE, DeliveryRead, decode_event
 from schemas.settings import Settings
 from schemas.topics import DELIVERY, DELIVERY_LOG, ENGINE
 from services.clock import Clock
@@ -201,7 +200,7 @@ class Notifier:
         for record in records:
             try:
                 event = decode_event(record.value or b"")
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 place = f"{record.topic}/{record.partition}/{record.offset}"
                 _log.warning("an event that cannot be read was passed over", place=place, reason=str(error))
                 self._figures.took("unreadable")

@@ -86,7 +86,7 @@ def _said(success: Success | None, reply: Reply, hidden: tuple[str, ...]) -> Ans
         found: Any = msgspec.json.decode(reply.body)
         for name in success.field.split("."):
             found = found[int(name)] if isinstance(found, list) else found[name]
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError, ValueError):
+    except (msgspec.DecodeError, KeyError, IndexError, TypeError, ValueError, RecursionError):
         return unreachable(f"HTTP {reply.status}, but no {success.field} in: {text}")
     value = str(found).lower() if isinstance(found, bool) else str(found)
     if value in success.values:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.ids import enterprise_of
+from schemas.messages import UNREADABLE
 from services.replay.held import Held
 from services.replay.selecting import Selection
 from streams.domain.fold import Cursor, PartitionFold
@@ -82,7 +83,7 @@ class Folding:
         for record in records:
             named = _Named()
             # What cannot be read was refused by the worker too.
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            with suppress(*UNREADABLE):
                 named = _decode_named(record.value)
             enterprise = named.enterprise if named.entity is None else enterprise_of(named.entity)
             if enterprise not in self._entered and (named.entity is not None or enterprise is not None):

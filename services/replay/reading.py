@@ -3,9 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
-import msgspec
-
-from schemas.messages import CalendarDocument, Reported, decode_calendar, decode_reported
+from schemas.messages import UNREADABLE, CalendarDocument, Reported, decode_calendar, decode_reported
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import REPORTED, TOTALS
@@ -85,7 +83,7 @@ async def reports_of(topics: Topics, territories: Collection[str]) -> list[Repor
         async for records in topics.read(REPORTED, number, 0, end):
             for record in records:
                 # What cannot be read was set aside by the worker of this partition.
-                with suppress(msgspec.DecodeError, UnicodeDecodeError, WindowError):
+                with suppress(*UNREADABLE, WindowError):
                     report = decode_reported(record.value or b"")
                     if report.entity in territories and window(report.period).kind != "hour":
                         found.append(report)

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-import msgspec
-
 from schemas.ids import enterprise_of
-from schemas.messages import decode_registry
+from schemas.messages import UNREADABLE, decode_registry
 from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REGISTRY_LOG, REPORTED, TOTALS
@@ -125,7 +123,7 @@ class Replay:
         end = (await topics.ends(REGISTRY_LOG))[0]
         async for records in topics.read(REGISTRY_LOG, 0, 0, end):
             for record in records:
-                with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                with suppress(*UNREADABLE):
                     kind, _, id_ = (record.key or b"").decode().partition("/")
                     entrance = Entrance(decode_registry(record.value or b"").version, record.timestamp)
                     if kind == "enterprise":

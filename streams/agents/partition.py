@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from schemas.messages import encode
+from schemas.messages import UNREADABLE, encode
 from schemas.partitioner import partition_of, partition_of_key
 from schemas.settings import Settings
 from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
@@ -239,7 +239,7 @@ def named_version(records: Iterable[Record]) -> int:
     """Return the highest registry version that records name; unreadable ones name none."""
     highest = 0
     for each in records:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+        with suppress(*UNREADABLE):
             highest = max(highest, _decode_named(each.value).registry)
     return highest
 

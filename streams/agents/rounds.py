@@ -11,12 +11,11 @@ from contextlib import suppress
 from typing import Any
 
 import faust
-import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.messages import Reported, decode_calendar, decode_condition, decode_reported
+from schemas.messages import UNREADABLE, Reported, decode_calendar, decode_condition, decode_reported
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALARM_CONDITIONS, REPORTED, TOPICS, TOTALS
@@ -130,7 +129,7 @@ class Rounds:
                 continue
             try:
                 document = decode_calendar(text)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 _log.error("document skipped", key=key, error=str(error))
                 continue
             (self._territories.restore if mine else self._territories.take)(document, text)
@@ -260,7 +259,7 @@ class Rounds:
                 for records in found.values():
                     for each in records:
                         # What cannot be read was set aside by the enterprise's worker of this partition.
-                        with suppress(msgspec.DecodeError, UnicodeDecodeError, WindowError):
+                        with suppress(*UNREADABLE, WindowError):
                             report = decode_reported(each.value or b"")
                             if is_territory(report.entity) and window(report.period).kind != "hour":
                                 self._reports.append(report)

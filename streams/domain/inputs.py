@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
+from schemas.decimals import LARGEST_SCALE
 from schemas.ids import ID_PATTERN, IdError, check_id, enterprise_of
 from schemas.messages import (
     QUALITIES,
+    UNREADABLE,
     VERSION,
     Batch,
     Correction,
@@ -31,7 +33,6 @@ from streams.domain.hour import VOID, Rows
 from streams.domain.selling import foreign_id
 
 LARGEST_INPUT_KEPT = 64 << 10
-LARGEST_SCALE = 18
 
 
 class Record(NamedTuple):
@@ -137,7 +138,7 @@ def _decoded(record: Record, decode: Callable[[bytes], Any]) -> Any:
         message = decode(record.value)
     except msgspec.ValidationError as error:
         raise UnusableError(_code_of(record.value), f"not a message of this topic: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UnusableError("not_json", f"no JSON: {error}") from error
     if message.v != VERSION:
         raise UnusableError("unknown_version", f"version {message.v} of the message is not known; this reads {VERSION}")
@@ -148,7 +149,7 @@ def _code_of(value: bytes) -> str:
     """Tell a message of another version, whose shape is not known here, from a wrong one of this version."""
     try:
         named = _decode_version(value).v
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return "bad_message"
     return "bad_message" if named == VERSION else "unknown_version"
 
@@ -242,7 +243,7 @@ def _check_meters(meters: tuple[str, ...], scales: tuple[int, ...]) -> None:
 def _is_sold(record: Record) -> bool:
     try:
         return _decode_named(record.value).seller is not None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
 
 

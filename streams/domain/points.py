@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.decimals import MICRO
+from schemas.decimals import LARGEST_SCALE, MICRO
 from schemas.documents.metric import LINE_TIMES, carrier_in, is_divided
 from schemas.messages import AlarmEvent, CalendarDocument, Condition, Heartbeat, Own, Readings
 from schemas.series import ALARM, ALARM_STATE, ENGINE, READING, Point
-from schemas.windows import CHILD_KIND, Window, WindowKind, children_of, window
+from schemas.windows import CHILD_KIND, LATEST_MS, Window, WindowKind, children_of, window
 from streams.domain.calendar import PROVISIONAL, REVISED, additive, is_reported, quarters_of, total, whole
 
 _EXPECTED, _MEASURED, _ESTIMATED = "time.expected.", "time.measured.", "time.estimated."
@@ -211,6 +211,11 @@ def points_of_readings(readings: Readings) -> list[Point]:
     for batch in readings.batches:
         if min(batch.i, default=0) < 0:
             raise ValueError(f"batch {batch.batch!r}: column i has a negative place")
+        if not all(0 <= scale <= LARGEST_SCALE for scale in batch.scale):
+            raise ValueError(f"batch {batch.batch!r}: a scale is not within 0 to {LARGEST_SCALE}")
+        times = (batch.received, *batch.t)
+        if min(times) < 0 or max(times) >= LATEST_MS:
+            raise ValueError(f"batch {batch.batch!r}: a time lies outside of 1970 to 2200")
         meters = [name if "." in name else f"{readings.enterprise}.{name}" for name in batch.meters]
         first = [(name, "0") for name in meters]
         steps = [10**scale for scale in batch.scale]

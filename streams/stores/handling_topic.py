@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
 from schemas.handling import SILENCE_KEY, Handling, Silence, decode_handling, decode_silence
+from schemas.messages import UNREADABLE
 from schemas.settings import Settings
 from schemas.topics import ALARM_HANDLING
 from streams.stores.following import REQUEST_TIMEOUT_S, Follower, FollowingError, Record
@@ -55,7 +55,7 @@ class HandlingFollower:
         for record in records:
             try:
                 self._put((record.key or b"").decode(), record.value)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 _log.error("record of handling skipped", offset=record.offset, key=record.key, error=str(error))
         if records:
             for tell in self.on_change:

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 
-from schemas.messages import HeldEvent, decode_held
+from schemas.messages import UNREADABLE, HeldEvent, decode_held
 from schemas.settings import Settings
 from schemas.topics import CORRECTIONS
 from streams.domain.holding import Held, fold
@@ -43,6 +42,6 @@ class HeldFollower:
         for record in records:
             try:
                 events.append(decode_held(record.value or b""))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 _log.error("record of corrections skipped", offset=record.offset, error=str(error))
         fold(self.held, events)

@@ -8,11 +8,10 @@ is away it keeps the last snapshot and tries again.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import structlog
 
 from schemas.documents import Document, parse_document
-from schemas.messages import COMMIT_KEY, decode_commit, decode_registry
+from schemas.messages import COMMIT_KEY, UNREADABLE, decode_commit, decode_registry
 from schemas.settings import Settings
 from schemas.topics import REGISTRY
 from streams.domain.registry import Snapshot
@@ -96,7 +95,7 @@ class RegistryFollower:
                     self._fold()
                 elif key is not None:
                     self._pending[key.decode()] = None if value is None else decode_registry(value).document
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 _log.error("registry record skipped", offset=record.offset, key=record.key, error=str(error))
         if version is not None:
             self._switch(version)

@@ -99,9 +99,11 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 
 @contextmanager
-def running_house(kafka: str, prefix: str, folder: Path, before: str = _SHORT, **changed: Any) -> Iterator[House]:
-    """Run gateway and api until the end of the `with`."""
-    settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=2, operator_token=SecretStr(OPERATOR))
+def running_house(
+    kafka: str, prefix: str, folder: Path, before: str = _SHORT, operator: str = OPERATOR, **changed: Any
+) -> Iterator[House]:
+    """Run gateway and api until the end of the `with`; `changed` are environment variables."""
+    settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=2, operator_token=SecretStr(operator))
     apply_topics(settings)
     asyncio.run(write_set(settings, 1, [*city_documents(), *key_documents()]))
     limits = {"QINGYU_CONNECTIONS": str(CONNECTIONS), "QINGYU_GATHER_S": "0.01", **changed}
@@ -116,7 +118,7 @@ def running_house(kafka: str, prefix: str, folder: Path, before: str = _SHORT, *
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=120,
             )
-            for role, token in (("gateway", SOURCE), ("api", OPERATOR))
+            for role, token in (("gateway", SOURCE), ("api", operator))
         ]
         with clients[0] as gateway, clients[1] as api:
             store = EmbeddedStore(folder / "series.sqlite")
