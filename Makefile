@@ -97,11 +97,12 @@ chaos-quick: need-java setup  ## ten faults of different kinds, as the tests do 
 verify-overload: need-kafka setup  ## offer the gateway ten times what it can take, with 10,000 connections: it sheds, keeps what it accepted, recovers
 	@$(RUN) python -m bench.verify_overload
 
-# Only here: the fuzzer (group fuzz), which has wheels for Linux and macOS.
+# Only here: the fuzzer (group fuzz).
 verify-fuzz: need-kafka setup  ## fuzz all decoders for eleven minutes, then gateway and api by their OpenAPI: nothing undeclared escapes
 	@$(RUN) --group fuzz python -m bench.verify_fuzz
 
 audit: setup  ## hold the locked packages against the known vulnerabilities (asks the network)
+	@mkdir -p var
 	@$(UV) export --frozen --quiet --no-hashes --no-emit-project --output-file var/audited.txt >/dev/null
 	@$(UV) tool run --quiet --from pip-audit==2.10.1 pip-audit --requirement var/audited.txt --no-deps --disable-pip
 
