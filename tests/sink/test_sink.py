@@ -155,6 +155,7 @@ def test_a_record_that_cannot_be_read_is_put_aside_and_nothing_else_is_lost(
         (ALARM_CONDITIONS, 0, b"x", encode(Condition(**{**FACTS, "id": "a3", "start": "yesterday"}))),
         (ENGINE, 0, b"x", b"[]"),
         (REJECTED, 0, b"x", b'{"v":1}'),
+        (REJECTED, 0, b"x", encode(Rejected(1, "bad_time", "late", 10**25, {"topic": "readings"}, "gw", ""))),
     ]
     send(settings, [bad[0], day({0: 5}, [0]), *bad[1:], day({1: 6}, [1]), readings(1, [10])])
     sink.start()
