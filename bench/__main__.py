@@ -12,7 +12,7 @@ def main() -> None:
     """Run the worker's bench and print its figures."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--readings", type=int, default=2_000_000, help="readings a run (default 2,000,000)")
-    parser.add_argument("--rounds", type=int, default=worker.ROUNDS, help="runs of each contender (default 3)")
+    parser.add_argument("--rounds", type=int, default=worker.ROUNDS, help="runs of each contender (default 5)")
     options = parser.parse_args()
     result = worker.main(options.readings, options.rounds)
     write_table("worker", worker_table(result))
