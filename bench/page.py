@@ -46,14 +46,16 @@ def latency_table(rows: list[dict[str, Any]]) -> str:
     lines = [
         f"{measured(first, 'before')}: {first['readings_a_batch']} readings a batch.",
         "",
-        "| store | readings a second | to | probes | p50 [s] | p95 [s] | p99 [s] | longest [s] | kept up |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| store | readings a second | to | probes | not seen | p50 [s] | p95 [s] | p99 [s] | longest [s] | kept up |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         held = "the highest that did" if row["highest"] else "yes" if row["sustained"] else "no"
+        times = (row[name] for name in ("p50_s", "p95_s", "p99_s", "max_s"))
+        told = " | ".join("-" if each is None else f"{each:.2f}" for each in times)
         lines.append(
-            f"| {row['store']} | {row['readings_per_s']:,.0f} | {row['to']} | {row['probes']} | {row['p50_s']:.2f} "
-            f"| {row['p95_s']:.2f} | {row['p99_s']:.2f} | {row['max_s']:.2f} | {held} |"
+            f"| {row['store']} | {row['readings_per_s']:,.0f} | {row['to']} | {row['probes']} | {row['unseen']} "
+            f"| {told} | {held} |"
         )
     lines += ["", *(f"CPU [cores] at {_cores(row)}." for row in rows if row["to"] == "webhook")]
     return "\n".join(lines)
