@@ -4,14 +4,14 @@ import http.server
 import json
 import random
 import re
-import sys
 import threading
 from collections import defaultdict
-from typing import Any, Self
+from typing import Any
 
 from bench.telling.audience import CHAT
 from schemas.reference.rates import rates
 from services.notifier.timer import RealTimer
+from tests.local_http import LocalHttp
 
 UNSTEADY = "/unsteady"
 # Every fifth call of it is answered by 503: by half of those it has the message all the same.
@@ -19,16 +19,7 @@ _FAILING, _KEPT = 0.2, 0.5
 _KEY = re.compile(r"^((?:digest\|)?[0-9a-f]{20}(?:\|\d+)?)\s*$", re.MULTILINE)
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a connection that ended: its notifier was killed."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Receivers:
+class Receivers(LocalHttp):
     """Serve while entered; `told` are, by recipient, the keys of messages in the order in which they came.
 
     `listed` are the keys of events that webhooks were told in digests, by the digest's key.
@@ -46,18 +37,7 @@ class Receivers:
         self._timer = RealTimer()
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().__init__(_handler(self))
 
     def take(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Take a call; return status and answer."""

@@ -27,6 +27,7 @@ from services.notifier.notifier import Notifier
 from services.simulator.mail_server import MailServer
 from services.topics import apply_topics
 from streams.domain.alarm import alarm_id
+from tests.local_http import LocalHttp
 from tests.notifier.robots import Robots
 from tests.registry_writing import write_set
 from tests.running import read
@@ -59,7 +60,7 @@ class Behaviour:
     hang: bool = False
 
 
-class Receiver:
+class Receiver(LocalHttp):
     """A webhook receiver: by path, `plans` are the next answers, after which it answers with `usual`, else 200."""
 
     def __init__(self) -> None:
@@ -67,20 +68,14 @@ class Receiver:
         self.plans: dict[str, list[Behaviour]] = defaultdict(list)
         self.usual: dict[str, Behaviour] = {}
         self.over = threading.Event()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_handler(self))
 
     def keys(self, name: str) -> list[str]:
         return [call.key for call in self.calls[f"/{name}"]]
 
     def stop(self) -> None:
         self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().stop()
 
 
 def _handler(receiver: Receiver) -> type[http.server.BaseHTTPRequestHandler]:

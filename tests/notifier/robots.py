@@ -5,26 +5,24 @@ import hashlib
 import hmac
 import http.server
 import json
-import threading
 import time
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.local_http import LocalHttp
 
 TOKEN = "token-of-the-robot"
 KEY = "SECkey-of-the-robot"
 
 
-class Robots:
+class Robots(LocalHttp):
     """Serves all three while it is entered; `said` is what was said in the group, `mute` gives the code of too much."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.asked = 0
         self.mute = False
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(_handler(self))
 
     def dingtalk(self, asked: dict[str, list[str]], size: int, body: dict[str, Any]) -> dict[str, Any]:
         if asked["access_token"] != [TOKEN]:
@@ -63,15 +61,6 @@ class Robots:
             return {"code": 9499, "msg": "Bad Request"}
         self.said.append(body["content"]["text"])
         return {"code": 0, "msg": "success", "data": {}}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
 
 
 def _handler(robots: Robots) -> type[http.server.BaseHTTPRequestHandler]:

@@ -5,7 +5,6 @@ import http.server
 import io
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -25,6 +24,7 @@ from services.notifier.reach import PrivateAddressError, Reach
 from services.notifier.wording import Wording
 from services.secrets import Secrets
 from streams.domain.registry import Snapshot
+from tests.local_http import LocalHttp
 from tests.notifier.conftest import Behaviour, Receiver, document, event
 from tests.notifier.robots import KEY, TOKEN, Robots
 
@@ -59,7 +59,7 @@ def provider() -> Iterator["Provider"]:
     found.stop()
 
 
-class Provider:
+class Provider(LocalHttp):
     """An HTTP server that keeps what it got and answers with `answer`."""
 
     def __init__(self) -> None:
@@ -79,15 +79,7 @@ class Provider:
             def log_message(self, format: str, *args: Any) -> None:
                 return
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        self.port = self._server.server_address[1]
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        super().__init__(Handler)
 
 
 def parsed(raw: dict[str, Any]) -> Document:
