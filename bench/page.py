@@ -61,6 +61,10 @@ def latency_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2f}"
+
+
 def _cores(row: dict[str, Any]) -> str:
     used = ", ".join(f"{role} {cores:.2f}" for role, cores in row["cpu_cores"].items() if cores >= 0.01)
     return f"{row['readings_per_s']:,.0f} readings a second on {row['store']}: {used}"
@@ -178,7 +182,7 @@ def _comparison(result: Sequence[Mapping[str, Any]]) -> list[str]:
         ("Quix Streams with batches of 200", ("quix", 200)),
         ("the bare aiokafka loop", ("aiokafka", 200)),
     )
-    times = [f"{name} {cpu[key] / ours:.2g} times" for name, key in others if ours and cpu.get(key)]
+    times = [f"{name} {_times(cpu[key] / ours)} times" for name, key in others if ours and cpu.get(key)]
     if not times:
         return []
     return [
@@ -206,6 +210,26 @@ def overload_table(result: Mapping[str, Any]) -> str:
     )
     lines = [f"{measured(result, 'at the beginning')}.", "", "| what | figure |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {figure} |" for name, figure in rows)])
+
+
+def soak_table(result: Mapping[str, Any]) -> str:
+    """Return the lines of the soak, from what bench/results/soak.json holds."""
+    hours = result["seconds"] / 3600
+    lines = [
+        f"{measured(result, 'at the beginning')}: {hours:.1f} hours, {result['accepted']:,} readings accepted "
+        f"({result['accepted_per_s']:,.0f} a second), {result['refused']} pushes refused, {result['told']:,} messages "
+        f"to a webhook, {result['shown']:,} figures to {result['boards']} open boards, store {result['store']}. Of "
+        f"{result['enterprises']} enterprises {result['wrong']} came to another quantity than they were sent.",
+        "",
+        "| process | own memory at half time, at the end [MiB] | growth | files | connections | waiting |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, one in result["processes"].items():
+        pairs = (f"{one[f'half_{what}']:.0f}, {one[f'end_{what}']:.0f}" for what in ("files", "connections"))
+        waiting = f"{one['half_waiting']:.0f}, {one['end_waiting']:.0f}" if "end_waiting" in one else "-"
+        memory = f"{one['half_mib']:.1f}, {one['end_mib']:.1f}"
+        lines.append(f"| {name} | {memory} | {one['growth']:+.1%} | {' | '.join(pairs)} | {waiting} |")
+    return "\n".join(lines)
 
 
 def fuzz_table(result: Mapping[str, Any]) -> str:
