@@ -11,14 +11,11 @@ one is not kept up with. What comes is bench/results/latency.json.
 
 import argparse
 import asyncio
-import datetime as dt
-import http.server
 import json
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,23 +26,21 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 
 from bench.board_latency import cpu_by_role
-from bench.city import DAY, ENVELOPE, energy
 from bench.outcome import circumstances, write
 from bench.page import latency_table, write_table
+from bench.steady import INSTANTS, METERS, PATIENCE_S, START, START_MS, Hook, Load, documents
 from schemas.messages import decode_event
 from schemas.topics import ALARM_EVENTS
-from schemas.windows import SHANGHAI
 from services.clock import Clock
 from services.simulator.stack import ROLES, STORES, Stack, running_stack
 from tests.registry_writing import write_set
 
-ENTERPRISES, METERS, INSTANTS = 500, 20, 10
 PROBES, PROBES_PER_S = 2400, 4.0
 RATES = (1_000, 10_000)
 CLIMB = (12_500, 15_000, 17_500, 20_000, 25_000, 30_000, 40_000)
 # Where not even the highest of RATES is kept up with.
 DESCENT = (7_500, 5_000, 2_500)
-WARM_UP_S, MEASURED_S, CLIMB_S, PATIENCE_S = 20.0, 60.0, 40.0, 20.0
+WARM_UP_S, MEASURED_S, CLIMB_S = 20.0, 60.0, 40.0
 # A value is asked for so often, or after each tenth of the time that it has taken so far: so exactly its time is known,
 # and a store that is behind is not asked to death.
 ASK_EVERY_S, ASK_SHARE = 0.05, 0.1
@@ -53,11 +48,8 @@ P50_LIMIT_S, P99_LIMIT_S = 0.5, 2.0
 # Less than this share accepted, or a probe that does not arrive, is not kept up with.
 SUSTAINED = 0.97
 # All readings of a run lie within one hour; a probe is the last quarter of the hour before.
-START = dt.datetime(2026, 1, 5, 10, 5, tzinfo=SHANGHAI)
 PROBED_AT = START.replace(minute=0)
 PROBE_KWH = 2_000_000
-# What each register counts in a second [0.01 kWh].
-COUNTS_PER_S = 5
 SINKS = ("api", "alarm", "webhook")
 
 
@@ -91,75 +83,6 @@ class Row:
     highest: bool = False
 
 
-def documents(hook: str) -> list[dict[str, Any]]:
-    """Return the registry: the load's enterprises with their meters, those of the probes, and who is told."""
-    found: list[dict[str, Any]] = [
-        *energy(),
-        {**ENVELOPE, "kind": "province", "id": "bench", "spec": {}},
-        {**ENVELOPE, "kind": "city", "id": "bench", "spec": {"province": "bench"}},
-        {**ENVELOPE, "kind": "county", "id": "bench", "spec": {"city": "bench"}},
-        {**ENVELOPE, "kind": "recipient", "id": "duty", "spec": {
-            "channels": {"webhook": {"url": hook, "secret": "secret:postbox"}},
-        }},
-        {**ENVELOPE, "kind": "route", "id": "duty", "spec": {"recipients": ["duty"]}},
-    ]  # fmt: skip
-
-    def enterprise(name: str, meters: Iterable[tuple[str, dict[str, str]]]) -> None:
-        source = f"s-{name}"
-        found.append({**ENVELOPE, "kind": "enterprise", "id": name, "spec": {"county": [{"from": DAY, "id": "bench"}]}})
-        found.append(
-            {**ENVELOPE, "kind": "source", "id": source, "spec": {"enterprise": name, "rate_limit_per_s": 100_000}}
-        )
-        found.extend(
-            {**ENVELOPE, "kind": "meter", "id": f"{name}.{meter}", "spec": {
-                "carrier": "electricity", "unit": "kWh", "resolution": "0.01", "role": "input",
-                "source": [{"from": DAY, "id": source}], **kind,
-            }}
-            for meter, kind in meters
-        )  # fmt: skip
-
-    for number in range(ENTERPRISES):
-        enterprise(f"e{number:03}", ((f"m{meter:02}", {"type": "register"}) for meter in range(METERS)))
-    for number in range(PROBES):
-        enterprise(f"p{number:04}", [("q", {"type": "interval", "step": "15min"})])
-    return found
-
-
-class Hook:
-    """A webhook receiver in a thread; `called_s` is when it was called of an entity first [monotonic s]."""
-
-    def __init__(self) -> None:
-        self.called_s: dict[str, float] = {}
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
-
-    def stop(self) -> None:
-        """End."""
-        self._server.shutdown()
-        self._server.server_close()
-
-    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        hook = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                at_s = time.monotonic()
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                for event in body.get("worst", (body.get("event"),)):
-                    hook.called_s.setdefault(event["entity"], at_s)
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        return Handler
-
-
 class Bench:
     """One installation under load; `probes` were sent so far, by entity."""
 
@@ -172,7 +95,7 @@ class Bench:
         self._headers = {"Authorization": f"Bearer {stack.token}"}
         self._probes: dict[str, Probe] = {}
         self._sent = 0
-        self._round = 0
+        self._load = Load()
         self._asking: set[asyncio.Task[None]] = set()
 
     async def rates(self, fixed: Sequence[int], climb: Sequence[int], measured_s: float) -> list[Row]:
@@ -216,7 +139,9 @@ class Bench:
                         before.update(cpu_by_role(self._stack))
 
             ticking = asyncio.create_task(tick())
-            accepted_per_s, _ = await asyncio.gather(self._load(http, rate, until_s), self._probe(http, until_s))
+            accepted_per_s, _ = await asyncio.gather(
+                self._load.run(http, self._clock, rate, until_s), self._probe(http, until_s)
+            )
             used = {role: total - before.get(role, 0.0) for role, total in cpu_by_role(self._stack).items()}
             used_s = time.monotonic() - from_s
             await self._rest()
@@ -243,47 +168,6 @@ class Bench:
             )
             for to in SINKS
         ]  # fmt: skip
-
-    async def _load(self, http: httpx.AsyncClient, rate: int, until_s: float) -> float:
-        """Send batches at a steady rate until a time [monotonic s]; return the readings accepted by then [1/s]."""
-        accepted = 0
-        enterprises = max(1, min(ENTERPRISES, rate // METERS))
-        every_s = METERS * INSTANTS / rate
-        apart_ms = every_s * enterprises * 1000 / INSTANTS
-        start_ms = int(START.timestamp() * 1000)
-        pending: set[asyncio.Task[None]] = set()
-
-        async def send(number: int) -> None:
-            nonlocal accepted
-            # The last instant of a batch is the present one; a register tells the time, so that it never falls.
-            now_ms = self._clock.now_ms()
-            times = [now_ms - round(apart_ms * step) for step in range(INSTANTS - 1, -1, -1)]
-            counts = [(at_ms - start_ms + 3_600_000) * COUNTS_PER_S // 1000 for at_ms in times]
-            self._round += 1
-            answer = await http.post(
-                "/v1/readings",
-                json={
-                    "source": f"s-e{number:03}",
-                    "batch": f"b{self._round}",
-                    "meters": [f"m{meter:02}" for meter in range(METERS)],
-                    "ts": times,
-                    "values": [[meter * 1000 + count / 100 for count in counts] for meter in range(METERS)],
-                },
-            )
-            if answer.status_code == httpx.codes.ACCEPTED and time.monotonic() < until_s:
-                accepted += answer.json()["accepted"]
-
-        start_s = time.monotonic()
-        count = 0
-        while (due_s := start_s + count * every_s) < until_s:
-            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-            task = asyncio.create_task(send(count % enterprises))
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-            count += 1
-        if pending:
-            await asyncio.wait(pending, timeout=PATIENCE_S)
-        return accepted / (until_s - start_s)
 
     async def _probe(self, http: httpx.AsyncClient, until_s: float) -> None:
         """Send probes until a time [monotonic s]."""
@@ -357,18 +241,16 @@ def run(
     store: str, fixed: Sequence[int], climb: Sequence[int], measured_s: float, tell: Callable[[str], None]
 ) -> list[Row]:
     """Start everything on a store, measure, and stop it."""
-    hook = Hook()
-    try:
-        with tempfile.TemporaryDirectory(prefix="qingyu-latency-") as folder:
-            start_ms = int(START.timestamp() * 1000)
-            with running_stack(Path(folder), start_ms, 1.0, lambda what: tell(f"{store}: {what}"), store) as stack:
-                asyncio.run(write_set(stack.settings, 1, documents(hook.address)))
-                stack.start(*ROLES)
-                stack.wait_ready(*ROLES)
-                tell(f"{store}: everything is ready")
-                return asyncio.run(Bench(stack, hook, store, tell).rates(fixed, climb, measured_s))
-    finally:
-        hook.stop()
+    with (
+        Hook() as hook,
+        tempfile.TemporaryDirectory(prefix="qingyu-latency-") as folder,
+        running_stack(Path(folder), START_MS, 1.0, lambda what: tell(f"{store}: {what}"), store) as stack,
+    ):
+        asyncio.run(write_set(stack.settings, 1, documents(hook.url, PROBES)))
+        stack.start(*ROLES)
+        stack.wait_ready(*ROLES)
+        tell(f"{store}: everything is ready")
+        return asyncio.run(Bench(stack, hook, store, tell).rates(fixed, climb, measured_s))
 
 
 def marked(rows: Sequence[Row]) -> list[dict[str, Any]]:
