@@ -3,7 +3,7 @@
 # OPEN=1 opens the board in a browser also where no desktop is seen.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board bench-ingest bench-scale bench-recovery verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier verify-overload verify-fuzz chaos chaos-quick audit servers schemas setup need-python need-java need-javac need-kafka need-influx need-wrk need-chromium need-compose
+.PHONY: help demo up down logs test lint bench bench-worker bench-throughput bench-guard bench-latency bench-board bench-ingest bench-scale bench-recovery verify verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier verify-overload verify-fuzz verify-soak chaos chaos-quick audit servers schemas setup need-python need-java need-javac need-kafka need-influx need-wrk need-chromium need-compose
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tools/bin/uv)
@@ -68,7 +68,7 @@ bench-scale: need-kafka setup  ## the worker against meters, enterprises, histor
 bench-recovery: need-java need-influx setup  ## starts, restarts, and what comes back from the topics alone: 15 minutes, goes on where it was stopped
 	@$(RUN) python -m bench.recovery
 
-verify: verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier verify-overload verify-fuzz chaos  ## all long proofs; their result files are committed
+verify: verify-kills verify-board verify-store verify-order verify-scenarios verify-storm verify-notifier verify-overload verify-fuzz verify-soak chaos  ## all long proofs; their result files are committed
 
 verify-kills: need-java setup  ## kill everything at every failpoint and count what was lost or doubled: nothing
 	@$(RUN) python -m bench.verify_kills
@@ -96,6 +96,9 @@ chaos-quick: need-java setup  ## ten faults of different kinds, as the tests do 
 
 verify-overload: need-kafka setup  ## offer the gateway ten times what it can take, with 10,000 connections: it sheds, keeps what it accepted, recovers
 	@$(RUN) python -m bench.verify_overload
+
+verify-soak: need-kafka need-influx setup  ## everything at half load for two hours: memory, files, connections and what waits stay as they are
+	@$(RUN) python -m bench.verify_soak
 
 # Only here: the fuzzer (group fuzz).
 verify-fuzz: need-kafka setup  ## fuzz all decoders for eleven minutes, then gateway and api by their OpenAPI: nothing undeclared escapes

@@ -1,0 +1,302 @@
+"""The soak: everything runs for two hours at half load, and nothing may grow but what is kept.
+
+    python -m bench.verify_soak [--seconds 7200] [--rate 5000] [--store influx|embedded]
+
+Enterprises push, alarms are raised and cleared and told, boards are open, the api is asked. Every ten seconds it is
+noted what each process holds: memory of its own, open files, connections, and how much waits for it. What there is at
+the end is compared with half time. It cannot go on after an interruption: what grows is seen in one life only.
+Result: bench/results/soak.json; exit status 1 where something grows, was refused, or came to another number.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from bench.outcome import circumstances, conclude, write
+from bench.page import soak_table, write_table
+from bench.steady import METERS, START, START_MS, Hook, Load, documents
+from services.clock import Clock
+from services.simulator.stack import INFLUX, ROLES, STORES, Stack, running_stack
+from tests.registry_writing import write_set
+from tests.running import metric
+
+SECONDS, RATE = 7200, 5_000
+SAMPLE_S = 10.0
+# Half time and the end are so large a share of the whole: five minutes of two hours.
+SHARE = 1 / 24
+# Memory at the end may be so much more than at half time.
+GROWTH = 0.02
+PROBES, PROBE_S = 40, 5.0
+QUARTER_MS = 15 * 60_000
+ABOVE_KWH, BELOW_KWH = 2_000_000, 100
+BOARDS = ("city/bench", "county/bench", "enterprise/e000", "enterprise/e001")
+ASK_S, RETRY_S, CALM_S = 0.5, 2.0, 120.0
+# What waits for a process, by role, as its metrics say it.
+WAITING = {
+    "worker": "qingyu_worker_lag_messages",
+    "territory": "qingyu_territory_lag_messages",
+    "sink": "qingyu_sink_lag_offsets",
+    "notifier": "qingyu_notifier_outstanding",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a process holds: memory of its own [MiB], open files, connections among them, and what waits for it."""
+
+    own_mib: float
+    files: int
+    connections: int
+    waiting: int | None = None
+
+
+def held(pid: int, waiting: int | None = None) -> Held:
+    """Look at a process; raise OSError where it is not there."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    own_kib = next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
+    files = connections = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            files += 1
+            connections += os.readlink(each).startswith("socket:")
+    return Held(own_kib / 1024, files, connections, waiting)
+
+
+def compared(samples: Sequence[tuple[float, Mapping[str, Held]]], seconds: float) -> dict[str, dict[str, Any]]:
+    """Return by process what it held in the middle and at the end of so many seconds, medians of a stretch of each.
+
+    `samples` are (seconds since the begin, what each process held).
+    """
+    stretch_s = seconds * SHARE
+    found: dict[str, dict[str, Any]] = {}
+    for name in samples[0][1]:
+        one: dict[str, Any] = {}
+        for when, end_s in (("half", seconds / 2), ("end", seconds)):
+            here = [by[name] for at_s, by in samples if end_s - stretch_s < at_s <= end_s and name in by]
+            one |= {
+                f"{when}_mib": round(median(each.own_mib for each in here), 2),
+                f"{when}_files": median(each.files for each in here),
+                f"{when}_connections": median(each.connections for each in here),
+            }
+            if waits := [each.waiting for each in here if each.waiting is not None]:
+                one[f"{when}_waiting"] = median(waits)
+        one["growth"] = round(one["end_mib"] / one["half_mib"] - 1, 4)
+        found[name] = one
+    return found
+
+
+def faults_of(result: Mapping[str, Any]) -> list[str]:
+    """Return what grew or went wrong in a soak; none where all is well. Servers are told of, but not judged."""
+    found = [f"{name}: {result[name]}" for name in ("refused", "wrong", "ended") if result[name]]
+    if not result["told"]:
+        found.append("nobody was told of any alarm")
+    for name, one in result["processes"].items():
+        if name not in ROLES:
+            continue
+        if one["growth"] > GROWTH:
+            found.append(f"{name}: {one['half_mib']} MiB at half time, {one['end_mib']} at the end")
+        found += [
+            f"{name}: {what} {one[f'half_{what}']} at half time, {one[f'end_{what}']} at the end"
+            for what in ("files", "connections")
+            if one[f"end_{what}"] > one[f"half_{what}"]
+        ]
+        # What comes in a second may wait at any moment.
+        second = result["messages_per_s"]
+        if one.get("end_waiting", 0) > max(one.get("half_waiting", 0), second):
+            found.append(f"{name}: {one['half_waiting']} waited at half time, {one['end_waiting']} at the end")
+    return found
+
+
+class Soak:
+    """One installation under a steady load, and what was seen of it."""
+
+    def __init__(self, stack: Stack, hook: Hook, console: Console, seconds: float) -> None:
+        self._stack = stack
+        self._hook = hook
+        self._console = console
+        self._seconds = seconds
+        self._clock = Clock.parse(stack.settings.clock)
+        self._headers = {"Authorization": f"Bearer {stack.token}"}
+        self._samples: list[tuple[float, dict[str, Held]]] = []
+        self._load = Load()
+        self._counts = dict.fromkeys(("asked", "shown", "cuts", "probed"), 0)
+
+    async def run(self, rate: int) -> dict[str, Any]:
+        """Load it for so long; return what was seen, and whether every enterprise came to what it was sent."""
+        began_s = time.monotonic()
+        until_s = began_s + self._seconds
+        beside = [asyncio.create_task(self._show(each)) for each in BOARDS]
+        beside += [asyncio.create_task(each) for each in (self._ask(), self._look(began_s), self._probe(until_s))]
+        # As senders do, each connection stays open.
+        limits = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=None)
+        try:
+            async with httpx.AsyncClient(
+                base_url=self._stack.gateway, headers=self._headers, timeout=30.0, limits=limits
+            ) as http:
+                accepted_per_s = await self._load.run(http, self._clock, rate, until_s)
+        finally:
+            for task in beside:
+                task.cancel()
+            ended = await asyncio.gather(*beside, return_exceptions=True)
+        for one in ended:
+            if isinstance(one, Exception):
+                raise one
+        wrong = await self._wrong()
+        return {
+            "seconds": self._seconds,
+            "offered_per_s": rate,
+            "accepted_per_s": round(accepted_per_s, 1),
+            "messages_per_s": rate / 200,
+            "accepted": self._load.accepted,
+            "refused": self._load.refused,
+            "enterprises": len(self._load.counts),
+            "wrong": wrong,
+            "ended": sum(len(self._stack.processes.endings(role)) for role in ROLES),
+            "told": self._hook.calls,
+            "boards": len(BOARDS),
+            **self._counts,
+            "processes": compared(self._samples, self._seconds),
+            "course": self._course(),
+        }
+
+    async def _look(self, began_s: float) -> None:
+        """Note every few seconds what each process holds."""
+        processes = self._stack.processes
+        pids = {role: processes.pid(role) for role in ROLES} | servers(processes.pid(role) for role in ROLES)
+        while True:
+            await asyncio.sleep(SAMPLE_S)
+            by: dict[str, Held] = {}
+            for name, pid in pids.items():
+                # One that ended is told by its endings.
+                with suppress(OSError):
+                    waiting = WAITING.get(name)
+                    said = None
+                    if waiting is not None:
+                        said = int(await asyncio.to_thread(metric, self._stack.ports[name], waiting))
+                    by[name] = held(pid, said)
+            at_s = time.monotonic() - began_s
+            self._samples.append((at_s, by))
+            if len(self._samples) % 6 == 0:
+                told = ", ".join(f"{name} {each.own_mib:.0f}" for name, each in by.items())
+                waits = ", ".join(f"{name} {each.waiting}" for name, each in by.items() if each.waiting is not None)
+                self._console.print(
+                    f"{at_s:6.0f} s of {self._seconds:.0f}  {self._load.accepted:,} accepted; MiB: {told}; "
+                    f"waiting: {waits}", markup=False, highlight=False, soft_wrap=True,
+                )  # fmt: skip
+
+    def _course(self) -> list[dict[str, Any]]:
+        """Return some samples over the whole time, for whoever looks for the beginning of a growth."""
+        every = max(1, len(self._samples) // 24)
+        return [
+            {"at_s": round(at_s), "own_mib": {name: round(each.own_mib, 1) for name, each in by.items()}}
+            for at_s, by in self._samples[every - 1 :: every]
+        ]
+
+    async def _show(self, entity: str) -> None:
+        """Keep a page of the board open, as a browser does."""
+        cookies = {"qingyu_token": self._stack.token}
+        async with httpx.AsyncClient(base_url=self._stack.api, cookies=cookies, timeout=30.0) as http:
+            while True:
+                with suppress(httpx.TransportError):
+                    async with http.stream("GET", f"/board/live/{entity}") as page:
+                        page.raise_for_status()
+                        async for line in page.aiter_lines():
+                            self._counts["shown"] += line.startswith("data: ")
+                self._counts["cuts"] += 1
+                await asyncio.sleep(RETRY_S)
+
+    async def _ask(self) -> None:
+        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=30.0) as http:
+            while True:
+                entity = f"enterprise/e{self._counts['asked'] % 100:03}"
+                with suppress(httpx.TransportError):
+                    answer = await http.get("/v1/latest", params={"entity": entity, "metric": "energy.cv"})
+                    self._counts["asked"] += answer.status_code == httpx.codes.OK
+                await asyncio.sleep(ASK_S)
+
+    async def _probe(self, until_s: float) -> None:
+        """Raise and clear the alarms of some enterprises in turn, each by a correction of one reading."""
+        async with httpx.AsyncClient(base_url=self._stack.gateway, headers=self._headers, timeout=30.0) as http:
+            at_ms = START_MS // QUARTER_MS * QUARTER_MS
+            while time.monotonic() < until_s:
+                rev, number = divmod(self._counts["probed"], PROBES)
+                row = {"meter": "q", "ts": at_ms, "value": BELOW_KWH if rev % 2 else ABOVE_KWH, "rev": rev}
+                body = {"source": f"s-p{number:04}", "batch": f"b{rev}", "readings": [row]}
+                with suppress(httpx.TransportError):
+                    answer = await http.post("/v1/readings", json=body)
+                    self._counts["probed"] += answer.status_code == httpx.codes.ACCEPTED
+                await asyncio.sleep(PROBE_S)
+
+    async def _wrong(self) -> int:
+        """Return how many enterprises do not come to the quantity that they were sent, once all of it is stored."""
+        end_s, wrong = time.monotonic() + CALM_S, len(self._load.counts)
+        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=30.0) as http:
+            while wrong and time.monotonic() < end_s:
+                await asyncio.sleep(RETRY_S)
+                wrong = 0
+                for number, (first, last) in self._load.counts.items():
+                    answer = await http.get("/v1/series", params={
+                        "entity": f"enterprise/e{number:03}", "metric": "qty.electricity", "window": "hour",
+                        "from": START.replace(minute=0).isoformat(), "to": _iso(self._clock.now_ms() + 3_600_000),
+                    })  # fmt: skip
+                    answer.raise_for_status()
+                    found = sum(each["value"] or 0 for each in answer.json()["points"])
+                    wrong += abs(found - METERS * (last - first) / 100) > 1e-3
+        return wrong
+
+
+def _iso(at_ms: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ms / 1000))
+
+
+def servers(others: Any) -> dict[str, int]:
+    """Return the children of this process that are servers, by the name of their program; not `others`."""
+    known, found = set(others), dict[str, int]()
+    names = {"java": "Kafka", "influxd": "InfluxDB"}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            name = names.get((folder / "comm").read_text().strip())
+            if parent == os.getpid() and int(folder.name) not in known and name:
+                found[name] = int(folder.name)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the soak; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.verify_soak", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="how long; shorter ones write no result")
+    parser.add_argument("--rate", type=int, default=RATE, help="readings a second")
+    parser.add_argument("--store", choices=STORES, default=INFLUX, help="where the series are kept")
+    options = parser.parse_args(arguments)
+    console, directory = Console(), Path(tempfile.mkdtemp(prefix="qingyu-soak-"))
+    where = {**circumstances(), "store": options.store}
+    with Hook() as hook, running_stack(directory, START_MS, 1.0, console.print, options.store) as stack:
+        asyncio.run(write_set(stack.settings, 1, documents(hook.url, PROBES)))
+        stack.start(*ROLES)
+        stack.wait_ready(*ROLES)
+        result = {**where, **asyncio.run(Soak(stack, hook, console, options.seconds).run(options.rate))}
+    faults = faults_of(result)
+    if options.seconds >= SECONDS:
+        write("soak", result)
+        write_table("soak", soak_table(result))
+    for one in faults:
+        console.print(one, style="red", markup=False)
+    shown = None if faults else "nothing grew, nothing was refused, every enterprise came to what it was sent"
+    return conclude(console, result, directory, shown)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

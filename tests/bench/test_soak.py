@@ -1,0 +1,63 @@
+"""What the soak would say of a process that grows, and what it reads of one that runs."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.page import soak_table
+from bench.verify_soak import Held, compared, faults_of, held
+
+SECONDS = 7200
+
+
+def course(last: Held, first: Held | None = None) -> list[tuple[float, dict[str, Held]]]:
+    """Return two hours of a worker that has so much from half time on."""
+    first = first or Held(100.0, 20, 8, 5)
+    return [(at_s, {"worker": first if at_s <= SECONDS / 2 else last}) for at_s in range(10, SECONDS + 1, 10)]
+
+
+def result(last: Held, **fields: Any) -> dict[str, Any]:
+    """Return a result that shows what it should, but for what is given."""
+    good = {"refused": 0, "wrong": 0, "ended": 0, "told": 9, "messages_per_s": 25.0}
+    return {**good, "processes": compared(course(last), SECONDS), **fields}
+
+
+def test_what_stays_the_same_is_no_fault() -> None:
+    assert faults_of(result(Held(101.9, 20, 8, 5))) == []
+    # What comes in one second may wait.
+    assert faults_of(result(Held(100.0, 20, 8, 25))) == []
+
+
+@pytest.mark.parametrize("last", [Held(102.1, 20, 8, 5), Held(100, 21, 8, 5), Held(100, 20, 9, 5), Held(1, 20, 8, 26)])
+def test_more_than_at_half_time_is_a_fault(last: Held) -> None:
+    assert len(faults_of(result(last))) == 1
+
+
+@pytest.mark.parametrize("fields", [{"refused": 1}, {"wrong": 1}, {"ended": 1}, {"told": 0}])
+def test_what_was_refused_wrong_ended_or_untold_is_a_fault(fields: dict[str, int]) -> None:
+    assert len(faults_of(result(Held(100.0, 20, 8, 5), **fields))) == 1
+
+
+def test_one_look_beside_the_others_decides_nothing() -> None:
+    samples = course(Held(100.0, 20, 8, 5))
+    samples[-1] = (samples[-1][0], {"worker": Held(500.0, 90, 80, 9_000)})
+    found = compared(samples, SECONDS)["worker"]
+    assert (found["half_mib"], found["end_mib"], found["end_files"], found["end_waiting"]) == (100.0, 100.0, 20, 5)
+
+
+def test_an_opened_connection_and_a_file_are_seen() -> None:
+    before = held(os.getpid())
+    with socket.socket(), Path(__file__).open("rb"):
+        after = held(os.getpid())
+    assert (after.files - before.files, after.connections - before.connections) == (2, 1)
+    assert before.own_mib > 1
+
+
+def test_the_page_shows_half_time_and_the_end() -> None:
+    machine = {"python": "3.11", "cores": 2, "load": 1.0}
+    where = {"commit": "c" * 40, "machine": machine, "store": "influx", "seconds": SECONDS, "boards": 4, "shown": 7}
+    table = soak_table(result(Held(101.0, 20, 8, 6), **where, accepted=10, accepted_per_s=1.0, enterprises=250))
+    assert "| worker | 100.0, 101.0 | +1.0% | 20, 20 | 8, 8 | 5, 6 |" in table
