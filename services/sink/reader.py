@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from services.sink.progress import Progress
 from services.sink.step import SOURCES, Record
 from streams.stores.closing import close_client
-from streams.stores.series import Read
+from streams.stores.series import Read, StoreError
 
 # A step holds what was fetched: at most this of each partition, so that its points fit in memory.
 PARTITION_FETCH_BYTES = 256 << 10
@@ -50,7 +50,10 @@ class Reader:
         return not self.fault or time.monotonic() - self._contact < LOST_S
 
     async def start(self, offsets: Mapping[tuple[str, int], Read]) -> None:
-        """Connect and go to where the store stands; raise KafkaError, TimeoutError or OSError when that fails."""
+        """Connect and go to where the store stands; raise KafkaError, TimeoutError or OSError when that fails.
+
+        Raises StoreError `store_ahead` where a topic ends before what the store has of it.
+        """
         await self.stop()
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
@@ -66,6 +69,8 @@ class Reader:
         try:
             async with asyncio.timeout(2 * REQUEST_TIMEOUT_S):
                 await consumer.start()
+                ends = await consumer.end_offsets(list(self.progress.partitions))
+            self._refuse_ahead(ends, offsets)
             consumer.assign(list(self.progress.partitions))
         except BaseException:
             await close_client(consumer, COMMIT_TIMEOUT_S)
@@ -73,6 +78,18 @@ class Reader:
         self._consumer = consumer
         self.go_to(offsets)
         self._heard()
+
+    def _refuse_ahead(self, ends: Mapping[TopicPartition, int], offsets: Mapping[tuple[str, int], Read]) -> None:
+        # Reading on would leave in the store what is in no topic, and skip what comes to stand at the same offsets.
+        for one, end in ends.items():
+            stored = offsets.get((one.topic, one.partition))
+            if stored is not None and stored.offset > end:
+                raise StoreError(
+                    "store_ahead",
+                    f"the store has {one.topic}/{one.partition} up to offset {stored.offset}, and the topic of Kafka "
+                    f"at {self._settings.kafka} ends at {end}: it is another Kafka (see QINGYU_KAFKA), or one that was "
+                    "restored from a backup older than the store; then run `qingyu store rebuild`",
+                )
 
     def go_to(self, offsets: Mapping[tuple[str, int], Read]) -> None:
         """Read on from where the store stands; from the beginning where it knows nothing."""

@@ -21,7 +21,7 @@ class StoreError(Exception):
     `wait_s`: how long the store asks to be left alone [s].
 
     Codes: `store_absent store_full store_busy store_timeout store_damaged store_version store_unwritable
-    store_away store_denied store_moved store_failed`.
+    store_away store_denied store_moved store_ahead store_failed`.
     """
 
     def __init__(self, code: str, message: str, wait_s: float = 0.0) -> None:

@@ -15,7 +15,7 @@ from schemas.windows import window
 from streams.stores.embedded import EmbeddedStore
 from streams.stores.series import Receipt, Refusal, StoreError
 from tests.registry_writing import documents, write_set
-from tests.sink.conftest import Message, SinkProcess, send, until
+from tests.sink.conftest import Message, SinkProcess, rebuild, send, until
 
 STEEL = "enterprise/steel"
 HOURS = 24
@@ -189,6 +189,28 @@ def test_killed_anywhere_the_sink_loses_and_doubles_nothing(
     receipts = [store.receipts(f"b{number}") for number in range(10)]
     assert [found[0].accepted for found in receipts] == [7] * 10
     assert offset(store, settings.topic(READINGS), 1) == 10
+
+
+def test_a_store_that_has_more_than_kafka_is_not_written_until_it_is_made_anew(
+    settings: Settings, sink: SinkProcess, store: EmbeddedStore
+) -> None:
+    send(settings, [day({0: 1}, [0])])
+    sink.start()
+    until(lambda: hours(store))
+    sink.end()
+    # As if Kafka came back from a backup that is older than the store: what the store has beyond it is not there.
+    with store._file.writing() as connection:
+        connection.execute(
+            'UPDATE offsets SET "offset" = 6 WHERE topic = ? AND partition = 0', (settings.topic(TOTALS),)
+        )
+    send(settings, [day({0: 2}, [0])])
+    sink.start()
+    said = until(lambda: (found := sink.ready()[1].get("store", "")).startswith("store_ahead") and found)
+    assert f"{settings.topic(TOTALS)}/0 up to offset 6" in said
+    assert "ends at 2" in said
+    assert hours(store) == {0: 1.0}
+    assert rebuild(settings).returncode == 0
+    assert hours(store) == {0: 2.0}
 
 
 def test_while_the_store_refuses_nothing_is_committed_and_it_goes_on_afterwards(
