@@ -1,6 +1,8 @@
 """Putting readings into an hour: any order, any batches, any repeats end in the same bytes."""
 
 import numpy as np
+import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +112,13 @@ def test_bytes_that_are_no_packed_hour_are_refused_by_name():
             assert "no packed hour" in str(error)
         else:
             raise AssertionError(f"{data!r} was taken for a packed hour")
+
+
+def test_an_hour_that_another_version_packed_is_refused_with_both_forms():
+    raw = zstandard.decompress(pack(Hour.empty(START)))
+    later = zstandard.compress(bytes([raw[0] + 1]) + raw[1:])
+    with pytest.raises(PackingError, match="packed hour of form 2; this version reads form 1"):
+        unpack(later)
 
 
 def test_minute_data_take_about_thirty_bytes_a_meter_and_hour():
