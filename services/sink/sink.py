@@ -1,7 +1,8 @@
 """The sink writes what topics say to the series store, and notes in the same transaction how far it has read.
 
 It can be killed anywhere: what was not written is read again, what was written is not changed by writing it twice.
-While the store refuses, nothing is read further; the sink tries again, for ever, and /readyz says why.
+While one step is being written the next one is read, and no more: while the store refuses, nothing is read further;
+the sink tries again, for ever, and /readyz says why.
 """
 
 import asyncio
@@ -59,6 +60,7 @@ class Sink:
         self._heart = Heart(settings.instance or "sink", self._outbox, lambda: progress.lag, self._figures.counts)
         self._stopping = asyncio.Event()
         self._trouble = "the store is not open yet"
+        self._writing: asyncio.Task[None] | None = None
         self._members: tuple[int, list[Point]] | None = None
         self._ticked = self._refreshed = self._looked_at_members = float("-inf")
 
@@ -94,7 +96,10 @@ class Sink:
             await self._connect()
             while not self._stopping.is_set():
                 await self._once()
+            await self._abandon()
         finally:
+            if self._writing is not None:
+                self._writing.cancel()
             for one in beating:
                 one.cancel()
                 await asyncio.wait([one], timeout=10)
@@ -103,6 +108,7 @@ class Sink:
             await self._registry.stop()
 
     async def _connect(self) -> None:
+        await self._abandon()
         attempt = 0
         while not self._stopping.is_set():
             try:
@@ -125,7 +131,10 @@ class Sink:
                 await self._take(fetched)
             if time.monotonic() - self._ticked >= TICK_S and not self._stopping.is_set():
                 self._ticked = time.monotonic()
-                await self._tick()
+                await self._written()
+                # A step that was given up on stopping is not written, and nothing may be noted as read behind it.
+                if not self._stopping.is_set():
+                    await self._tick()
         except StoreError as error:
             # The store was dropped, or someone else writes it: go on from where it stands now.
             self._refused(error)
@@ -137,6 +146,7 @@ class Sink:
             await self._connect()
 
     async def _take(self, fetched: Mapping[TopicPartition, list[Record]]) -> None:
+        """Begin to write what was fetched, once what was fetched before is written."""
         now_ms = time.time_ns() // 1_000_000
         progress = self._reader.progress
         records = [
@@ -145,10 +155,27 @@ class Sink:
             for everything in (progress.everything(one, now_ms),)
             for record in found
         ]
-        moves = await self._moves({one: found[-1].timestamp for one, found in fetched.items()})
-        for one, move in zip(fetched, moves, strict=True):
-            progress.fetched(one, move.after.offset)
+        reads = await self._reads({one: found[-1].timestamp for one, found in fetched.items()})
         step = self._builder.build(records, self._tiers())
+        await self._written()
+        if self._stopping.is_set():
+            return
+        for one, read in reads.items():
+            progress.fetched(one, read.offset)
+        self._writing = asyncio.create_task(self._write(records, step, self._moves(reads)), name="write")
+
+    async def _written(self) -> None:
+        """Wait until the step in hand is written, or given up on stopping; raise StoreError `store_moved`."""
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            await writing
+
+    async def _abandon(self) -> None:
+        """Wait until nothing is being written any more, whatever came of it."""
+        with suppress(StoreError):
+            await self._written()
+
+    async def _write(self, records: Sequence[tuple[Record, bool]], step: Step, moves: Sequence[Move]) -> None:
         hit("sink.before-write")
         try:
             written = step if await self._keep(step.points, step.entries, moves) else None
@@ -163,7 +190,7 @@ class Sink:
             place = f"{record.topic}/{record.partition}/{record.offset}"
             _log.warning("a record that cannot be read was put aside", place=place, reason=reason)
         self._moved(moves)
-        await self._reader.commit(fetched)
+        await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
         hit("sink.after-commit")
 
     async def _one_by_one(self, records: Sequence[tuple[Record, bool]], moves: Sequence[Move]) -> Step | None:
@@ -211,7 +238,7 @@ class Sink:
         # At the end of what it read through it says so at once, for those who wait for it.
         behind = not progress.lag and any(part.stored != part.written for part in idle.values())
         if behind or time.monotonic() - self._refreshed >= REFRESH_S:
-            moves = await self._moves({one: part.unread_since_ms or 0 for one, part in idle.items()})
+            moves = self._moves(await self._reads({one: part.unread_since_ms or 0 for one, part in idle.items()}))
             if await self._keep((), (), moves):
                 self._moved(moves)
                 await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
@@ -219,12 +246,12 @@ class Sink:
         if time.monotonic() - self._looked_at_members >= MEMBERS_S or self._members_are_old():
             await self._write_members()
 
-    async def _moves(self, unread_since_ms: Mapping[TopicPartition, int]) -> list[Move]:
+    async def _reads(self, unread_since_ms: Mapping[TopicPartition, int]) -> dict[TopicPartition, Read]:
+        return {one: Read(await self._reader.position(one), since) for one, since in unread_since_ms.items()}
+
+    def _moves(self, reads: Mapping[TopicPartition, Read]) -> list[Move]:
         stored = self._reader.progress.partitions
-        return [
-            Move(*one, stored[one].stored, Read(await self._reader.position(one), since))
-            for one, since in unread_since_ms.items()
-        ]
+        return [Move(*one, stored[one].stored, read) for one, read in reads.items()]
 
     def _moved(self, moves: Iterable[Move]) -> None:
         for topic, partition, _, read in moves:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import resource
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from schemas.messages import AlarmEvent, Batch, CalendarDocument, Condition, Hea
 from schemas.settings import Settings
 from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, ENGINE, READINGS, REJECTED, TOTALS
 from schemas.windows import window
+from services.sink.sink import Sink
+from services.sink.step import Step, StepBuilder
 from streams.stores.embedded import EmbeddedStore
-from streams.stores.series import Receipt, Refusal, StoreError
+from streams.stores.series import Move, Receipt, Refusal, StoreError
 from tests.registry_writing import documents, write_set
 from tests.sink.conftest import Message, SinkProcess, rebuild, send, until
 
@@ -232,6 +235,52 @@ def test_while_the_store_refuses_nothing_is_committed_and_it_goes_on_afterwards(
     until(lambda: hours(store) == {0: 1.0, 1: 2.0})
     until(lambda: sink.ready()[0] == 200)
     assert store.receipts("b1")[0].accepted == 1
+
+
+def test_a_step_that_is_given_up_on_stopping_is_not_passed_over(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The next step is read while one is being written; where that one never is, nothing behind it may be noted as read.
+    asked: list[Move] = []
+    built: asyncio.Queue[Step] = asyncio.Queue()
+
+    class Refusing(EmbeddedStore):
+        def keep(self, points: Any, entries: Any, moves: Sequence[Move]) -> None:
+            asked.extend(moves)
+            raise StoreError("store_busy", "it refuses")
+
+    def build(self: StepBuilder, records: Any, tiers: Any) -> Step:
+        step = real(self, records, tiers)
+        built.put_nowait(step)
+        return step
+
+    real = StepBuilder.build
+    monkeypatch.setattr(StepBuilder, "build", build)
+
+    # What is done now and then waits for the step in hand; here it is done once, before there is one.
+    ticked = asyncio.Event()
+
+    async def tick(_: Sink) -> None:
+        ticked.set()
+
+    monkeypatch.setattr("services.sink.sink.TICK_S", 3600)
+    monkeypatch.setattr(Sink, "_tick", tick)
+
+    async def run() -> None:
+        sink = Sink(settings, Refusing(settings.store_path), tells=False)
+        running = asyncio.create_task(sink.run())
+        async with asyncio.timeout(60):
+            await ticked.wait()
+            await asyncio.to_thread(send, settings, [day({0: 1}, [0])])
+            await built.get()
+            await asyncio.to_thread(send, settings, [day({1: 2}, [1])])
+            await built.get()
+            sink.stop()
+            await running
+
+    EmbeddedStore(settings.store_path).write([])
+    asyncio.run(run())
+    assert {move.after.offset for move in asked} == {1}
 
 
 def test_on_a_full_disk_nothing_is_half_written_and_the_sink_goes_on_when_there_is_room(

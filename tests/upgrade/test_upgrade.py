@@ -1,10 +1,12 @@
 """What the commit before left is taken over: topics, state, series store, and the processes one after the other.
 
-The commit before runs from its own source, under load, and every process is replaced while the load goes on; so for a
-while both read what the other one wrote. At the end every value and alarm equals an independent calculation.
+The commit before (or the one that QINGYU_UPGRADE_FROM names) runs from its own source, under load, and every process is
+replaced while the load goes on; so for a while both read what the other one wrote. At the end every value and alarm
+equals an independent calculation.
 """
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.running import until
 
 ROOT = Path(__file__).parents[2]
 SEED = 7
+BEFORE = os.environ.get("QINGYU_UPGRADE_FROM", "HEAD~1")
 
 
 def source_of(commit: str, folder: Path) -> Path:
@@ -51,7 +54,7 @@ class Changing(City):
 def test_every_process_takes_over_from_the_commit_before_while_the_load_goes_on(
     kafka: LocalKafka | ForeignKafka, tmp_path: Path, prefix: str
 ) -> None:
-    earlier = source_of("HEAD~1", tmp_path / "earlier")
+    earlier = source_of(BEFORE, tmp_path / "earlier")
     with Processes(tmp_path / "logs") as processes:
         city = Changing(kafka.bootstrap, tmp_path, processes, cast(2, 3), prefix=prefix, seed=SEED, rate_per_s=6)
         city.source = earlier
