@@ -85,6 +85,7 @@ class Town(City):
 
     def __exit__(self, *_: object) -> None:
         """End its processes and servers."""
+        self.store.close()
         self._stack.close()
 
     def roles(self) -> tuple[str, ...]:

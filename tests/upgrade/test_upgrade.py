@@ -7,6 +7,7 @@ equals an independent calculation.
 
 import io
 import os
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -41,13 +42,13 @@ class Changing(City):
 
     def start_one(self, role: str, name: str = "", *, before: str = "") -> None:
         """Start a process of that source, which says first where it is from."""
-        whence = f"import sys; sys.path.insert(0, {str(self.source)!r}); import services; print(services.__file__)"
-        super().start_one(role, name, before=f"{whence}\n{before}")
+        whence = f"import sys; sys.path.insert(0, {str(self.source)!r})"
+        told = "import services; print('source:', services.__file__)"
+        super().start_one(role, name, before="\n".join((whence, told, before)))
 
     def whence(self, name: str) -> list[Path]:
         """Return the sources that the lives of a process had."""
-        lines = self.installation.log(name).splitlines()
-        return [Path(line).parents[1] for line in lines if line.endswith("services/__init__.py")]
+        return [Path(found).parents[1] for found in re.findall(r"source: (\S+)", self.installation.log(name))]
 
 
 @pytest.mark.timeout(900)
