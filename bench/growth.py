@@ -77,7 +77,7 @@ def scale_table(result: Mapping[str, Any]) -> str:
         low, high = row["cpu_us_per_reading_spread"]
         ratio = f"**{row['cpu_us_per_reading_ratio']:.2f}**" if "control" in row else "-"
         lines.append(
-            f"| {row['case']} | {row['enterprises']:,} x {row['meters']:,} | {row['readings']:,} "
+            f"| {row['case']} | {row['enterprises']:,.0f} x {row['meters']:,.0f} | {row['readings']:,.0f} "
             f"| {row['cpu_us_per_reading']:.2f} ({low:.2f} to {high:.2f}) | {row.get('control', '-')} | {ratio} "
             f"| {row['readings_per_s']:,.0f} | {row['peak_mib']:.0f} ({row['opened_mib']:.0f}) "
             f"| {row['changelog_bytes_per_reading']:.1f} "
