@@ -31,7 +31,7 @@ logs: need-compose  ## follow the logs of the containers
 	@$(COMPOSE) logs --follow --tail 100
 
 test: need-java need-chromium need-influx setup  ## all tests, on the real servers and in a real browser
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=10 $(TESTS)
 
 lint: setup  ## style, types, arrows of import, generated schemas, the compose file
 	@$(RUN) ruff check .
