@@ -1,4 +1,4 @@
-"""The steady load is what enterprises push at a rate: registers that tell the time, 200 readings a batch.
+"""The steady load is what enterprises push at a rate: batches of registers that tell the time.
 
 A register's count follows from the instant alone, so what a stretch of time must come to follows from its ends.
 """
@@ -29,7 +29,7 @@ ANSWER_S = 30.0
 PATIENCE_S = 20.0
 
 
-def documents(hook: str, probes: int) -> list[dict[str, Any]]:
+def documents(hook: str, probes: int, enterprises: int = ENTERPRISES) -> list[dict[str, Any]]:
     """Return the registry: the load's enterprises with their meters, others of one meter each, and who is told."""
     found: list[dict[str, Any]] = [
         *energy(),
@@ -42,7 +42,7 @@ def documents(hook: str, probes: int) -> list[dict[str, Any]]:
         {**ENVELOPE, "kind": "route", "id": "duty", "spec": {"recipients": ["duty"]}},
     ]  # fmt: skip
     meters = [(f"m{meter:02}", {"type": "register"}) for meter in range(METERS)]
-    for number in range(ENTERPRISES):
+    for number in range(enterprises):
         found += _enterprise(f"e{number:03}", meters)
     for number in range(probes):
         found += _enterprise(f"p{number:04}", [("q", {"type": "interval", "step": "15min"})])
@@ -102,10 +102,14 @@ class Hook(LocalHttp):
 class Load:
     """What was sent so far: readings accepted in all, batches answered otherwise, and of each enterprise the counts.
 
-    `counts` has by enterprise the first and the last count that each of its registers was sent [0.01 kWh], without what
-    is the register's own.
+    A batch has so many `instants` of all meters of one of `enterprises`, if the rate is enough for so many. `speed` is
+    how fast the clock goes by which readings are stamped. `counts` has by enterprise the first and the last count that
+    each of its registers was sent [0.01 kWh], without what is the register's own.
     """
 
+    enterprises: int = ENTERPRISES
+    instants: int = INSTANTS
+    speed: float = 1.0
     accepted: int = 0
     refused: int = 0
     counts: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
@@ -115,16 +119,16 @@ class Load:
 
         The last instant of a batch is the present one.
         """
-        enterprises = max(1, min(ENTERPRISES, rate // METERS))
-        every_s = METERS * INSTANTS / rate
-        apart_ms = every_s * enterprises * 1000 / INSTANTS
+        enterprises = max(1, min(self.enterprises, rate // METERS))
+        every_s = METERS * self.instants / rate
+        apart_ms = every_s * enterprises * 1000 / self.instants * self.speed
         pending: set[asyncio.Task[None]] = set()
         before, in_time = self.accepted, 0
 
         async def send(number: int) -> None:
             nonlocal in_time
             now_ms = clock.now_ms()
-            times = [now_ms - round(apart_ms * step) for step in range(INSTANTS - 1, -1, -1)]
+            times = [now_ms - round(apart_ms * step) for step in range(self.instants - 1, -1, -1)]
             await self._push(http, number, times)
             if time.monotonic() < until_s:
                 in_time = self.accepted - before

@@ -21,17 +21,17 @@ def course(last: Held, first: Held | None = None) -> list[tuple[float, dict[str,
 
 def result(last: Held, **fields: Any) -> dict[str, Any]:
     """Return a result that shows what it should, but for what is given."""
-    good = {"refused": 0, "wrong": 0, "ended": 0, "told": 9, "messages_per_s": 25.0}
+    good = {"refused": 0, "wrong": 0, "ended": 0, "told": 9}
     return {**good, "processes": compared(course(last), SECONDS), **fields}
 
 
 def test_what_stays_the_same_is_no_fault() -> None:
     assert faults_of(result(Held(101.9, 20, 8, 5))) == []
-    # What comes in one second may wait.
-    assert faults_of(result(Held(100.0, 20, 8, 25))) == []
+    # A little may wait at any moment.
+    assert faults_of(result(Held(100.0, 20, 8, 110))) == []
 
 
-@pytest.mark.parametrize("last", [Held(102.1, 20, 8, 5), Held(100, 21, 8, 5), Held(100, 20, 9, 5), Held(1, 20, 8, 26)])
+@pytest.mark.parametrize("last", [Held(102.1, 20, 8, 5), Held(100, 21, 8, 5), Held(100, 20, 9, 5), Held(1, 20, 8, 111)])
 def test_more_than_at_half_time_is_a_fault(last: Held) -> None:
     assert len(faults_of(result(last))) == 1
 
