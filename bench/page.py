@@ -198,9 +198,11 @@ def overload_table(result: Mapping[str, Any]) -> str:
     rows = (
         ("held to a share of a core", f"{result['share_of_a_core']:.0%}"),
         ("batches a second that it takes so", f"{result['takes_batches_per_s']:,.0f}"),
-        ("offered", f"{result['offered_batches_per_s']:,.0f} a second for {result['seconds']:,} s"),
+        ("to be sent", f"{result['offered_batches_per_s']:,.0f} a second for {result['seconds']:,} s"),
         ("idle connections held meanwhile", f"{result['connections_held']:,}"),
-        ("sent", f"{result['sent']:,} batches"),
+        ("sent by senders that wait for their answer", f"{result['sent']:,} batches"),
+        ("taken of them", f"{result['answers'].get('202', 0):,}"),
+        ("connections opened meanwhile", f"{result['connections_opened']:,}"),
         ("answers by status", answers),
         ("not answered", f"{result['unanswered']:,}"),
         ("accepted and not on the topic", f"{result['lost']}"),
