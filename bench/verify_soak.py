@@ -86,7 +86,7 @@ def compared(samples: Sequence[tuple[float, Mapping[str, Held]]], seconds: float
 
     `samples` are (seconds since the begin, what each process held).
     """
-    stretch_s = seconds * SHARE
+    stretch_s = max(seconds * SHARE, 2 * SAMPLE_S)
     found: dict[str, dict[str, Any]] = {}
     for name in samples[0][1]:
         one: dict[str, Any] = {}
