@@ -119,7 +119,8 @@ class Load:
 
         The last instant of a batch is the present one.
         """
-        enterprises = max(1, min(self.enterprises, rate // METERS))
+        # By the clock of the readings no register is read more than once a second.
+        enterprises = max(1, min(self.enterprises, int(rate * self.speed) // METERS))
         every_s = METERS * self.instants / rate
         apart_ms = every_s * enterprises * 1000 / self.instants * self.speed
         pending: set[asyncio.Task[None]] = set()
