@@ -28,7 +28,7 @@ from rich.console import Console
 from bench.board_latency import cpu_by_role
 from bench.outcome import circumstances, write
 from bench.page import latency_table, write_table
-from bench.steady import INSTANTS, METERS, PATIENCE_S, START, START_MS, Hook, Load, documents
+from bench.steady import ANSWER_S, INSTANTS, METERS, PATIENCE_S, START, START_MS, Hook, Load, documents
 from schemas.messages import decode_event
 from schemas.topics import ALARM_EVENTS
 from services.clock import Clock
@@ -126,7 +126,7 @@ class Bench:
         from_s, until_s = start_s + WARM_UP_S, start_s + WARM_UP_S + measured_s
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
         async with httpx.AsyncClient(
-            base_url=self._stack.gateway, headers=self._headers, timeout=30.0, limits=limits
+            base_url=self._stack.gateway, headers=self._headers, timeout=ANSWER_S, limits=limits
         ) as http:
 
             async def tick() -> None:
@@ -172,7 +172,7 @@ class Bench:
     async def _probe(self, http: httpx.AsyncClient, until_s: float) -> None:
         """Send probes until a time [monotonic s]."""
         probed_ms = int(PROBED_AT.timestamp() * 1000)
-        api = httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=30.0)
+        api = httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=ANSWER_S)
         async with api:
             start_s, count = time.monotonic(), 0
             while (due_s := start_s + count / PROBES_PER_S) < until_s and self._sent < PROBES:

@@ -1,8 +1,10 @@
 """Using is what processes take of the machine's CPU during a measurement, and what they come up against."""
 
 import os
+import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 from bench.worker import cpu_s, machine_cpu_s
@@ -57,6 +59,13 @@ def limit(cores: Mapping[str, float], most: Mapping[str, int], machine: int) -> 
     if sum(cores.values()) >= USED_UP * machine:
         return f"CPU of the machine, most of it the {max(cores, key=lambda role: cores[role])}'s"
     return "waiting: no CPU is used up"
+
+
+def memory_mib(pid: int, name: str) -> float:
+    """Return the memory of a process as /proc names it: VmRSS now, RssAnon its own of it, VmHWM at most [MiB]."""
+    found = re.search(rf"^{name}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.MULTILINE)
+    assert found is not None, f"/proc says no {name} of process {pid}"
+    return int(found[1]) / 1024
 
 
 def cores_here() -> int:

@@ -10,7 +10,6 @@ stand on the topic. Result: bench/results/overload.json.
 import argparse
 import asyncio
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from bench.gateway import NOW_MS, registry
 from bench.outcome import circumstances, conclude, write
 from bench.page import overload_table, write_table
 from bench.pushing_raw import Answers, hold, offer
+from bench.using import memory_mib
 from deploy.local.kafka import broker
 from deploy.local.processes import Processes
 from schemas.messages import decode_readings
@@ -68,13 +68,6 @@ def held_to(share: float, pid: int) -> Iterator[None]:
     finally:
         over.set()
         holding.join(10)
-
-
-def memory_mib(pid: int, name: str) -> float:
-    """Return the memory of a process as /proc names it: VmRSS now, VmHWM at most [MiB]."""
-    found = re.search(rf"^{name}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.MULTILINE)
-    assert found is not None, f"/proc says no {name} of process {pid}"
-    return int(found[1]) / 1024
 
 
 def overload(kafka: str, prefix: str, directory: Path, seconds: float, connections: int) -> dict[str, Any]:

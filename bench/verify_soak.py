@@ -28,7 +28,8 @@ from rich.console import Console
 
 from bench.outcome import circumstances, conclude, write
 from bench.page import soak_table, write_table
-from bench.steady import METERS, START, START_MS, Hook, Load, documents
+from bench.steady import ANSWER_S, METERS, START, START_MS, Hook, Load, documents
+from bench.using import memory_mib
 from services.clock import Clock
 from services.simulator.stack import INFLUX, ROLES, STORES, Stack, running_stack
 from tests.registry_writing import write_set
@@ -71,14 +72,12 @@ class Held:
 
 def held(pid: int, waiting: int | None = None) -> Held:
     """Look at a process; raise OSError where it is not there."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    own_kib = next(int(line.split()[1]) for line in status if line.startswith("RssAnon:"))
     files = connections = 0
     for each in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             files += 1
             connections += os.readlink(each).startswith("socket:")
-    return Held(own_kib / 1024, files, connections, waiting)
+    return Held(memory_mib(pid, "RssAnon"), files, connections, waiting)
 
 
 def compared(samples: Sequence[tuple[float, Mapping[str, Held]]], seconds: float) -> dict[str, dict[str, Any]]:
@@ -148,7 +147,7 @@ class Soak:
         limits = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=None)
         try:
             async with httpx.AsyncClient(
-                base_url=self._stack.gateway, headers=self._headers, timeout=30.0, limits=limits
+                base_url=self._stack.gateway, headers=self._headers, timeout=ANSWER_S, limits=limits
             ) as http:
                 accepted_per_s = await self._load.run(http, self._clock, rate, until_s)
         finally:
@@ -211,7 +210,7 @@ class Soak:
     async def _show(self, entity: str) -> None:
         """Keep a page of the board open, as a browser does."""
         cookies = {"qingyu_token": self._stack.token}
-        async with httpx.AsyncClient(base_url=self._stack.api, cookies=cookies, timeout=30.0) as http:
+        async with httpx.AsyncClient(base_url=self._stack.api, cookies=cookies, timeout=ANSWER_S) as http:
             while True:
                 with suppress(httpx.TransportError):
                     async with http.stream("GET", f"/board/live/{entity}") as page:
@@ -222,7 +221,7 @@ class Soak:
                 await asyncio.sleep(RETRY_S)
 
     async def _ask(self) -> None:
-        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=30.0) as http:
+        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=ANSWER_S) as http:
             while True:
                 entity = f"enterprise/e{self._counts['asked'] % 100:03}"
                 with suppress(httpx.TransportError):
@@ -232,7 +231,7 @@ class Soak:
 
     async def _probe(self, until_s: float) -> None:
         """Let some enterprises be above their limit in one hour and below it in the next."""
-        async with httpx.AsyncClient(base_url=self._stack.gateway, headers=self._headers, timeout=30.0) as http:
+        async with httpx.AsyncClient(base_url=self._stack.gateway, headers=self._headers, timeout=ANSWER_S) as http:
             while time.monotonic() < until_s:
                 at_ms = self._clock.now_ms() // QUARTER_MS * QUARTER_MS
                 for number in range(PROBES):
@@ -247,7 +246,7 @@ class Soak:
     async def _wrong(self) -> int:
         """Return how many enterprises do not come to the quantity that they were sent, once all of it is stored."""
         end_s, wrong = time.monotonic() + CALM_S, len(self._load.counts)
-        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=30.0) as http:
+        async with httpx.AsyncClient(base_url=self._stack.api, headers=self._headers, timeout=ANSWER_S) as http:
             while wrong and time.monotonic() < end_s:
                 await asyncio.sleep(RETRY_S)
                 wrong = 0

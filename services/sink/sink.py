@@ -8,7 +8,7 @@ the sink tries again, for ever, and /readyz says why.
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -189,8 +189,7 @@ class Sink:
         for record, reason in written.unreadable:
             place = f"{record.topic}/{record.partition}/{record.offset}"
             _log.warning("a record that cannot be read was put aside", place=place, reason=reason)
-        self._moved(moves)
-        await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
+        await self._moved(moves)
         hit("sink.after-commit")
 
     async def _one_by_one(self, records: Sequence[tuple[Record, bool]], moves: Sequence[Move]) -> Step | None:
@@ -240,8 +239,7 @@ class Sink:
         if behind or time.monotonic() - self._refreshed >= REFRESH_S:
             moves = self._moves(await self._reads({one: part.unread_since_ms or 0 for one, part in idle.items()}))
             if await self._keep((), (), moves):
-                self._moved(moves)
-                await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
+                await self._moved(moves)
                 self._refreshed = time.monotonic()
         if time.monotonic() - self._looked_at_members >= MEMBERS_S or self._members_are_old():
             await self._write_members()
@@ -253,11 +251,13 @@ class Sink:
         stored = self._reader.progress.partitions
         return [Move(*one, stored[one].stored, read) for one, read in reads.items()]
 
-    def _moved(self, moves: Iterable[Move]) -> None:
+    async def _moved(self, moves: Sequence[Move]) -> None:
+        """Note that the store has moved, and tell Kafka."""
         for topic, partition, _, read in moves:
             one = TopicPartition(topic, partition)
             self._reader.progress.wrote(one, read.offset, read.unread_since_ms)
             self._reader.progress.partitions[one].stored = read.offset
+        await self._reader.commit(TopicPartition(move.topic, move.partition) for move in moves)
 
     def _members_are_old(self) -> bool:
         return self._members is None or self._members[0] != self._registry.version

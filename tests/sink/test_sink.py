@@ -66,6 +66,14 @@ def offset(store: EmbeddedStore, topic: str, partition: int = 0) -> int:
     return read.offset if read else 0
 
 
+def store_one_hour(settings: Settings, sink: SinkProcess, store: EmbeddedStore) -> None:
+    """Have a sink store the first hour of the day, and end."""
+    send(settings, [day({0: 1}, [0])])
+    sink.start()
+    until(lambda: hours(store))
+    sink.end()
+
+
 def test_everything_that_is_said_is_found_in_the_store(
     settings: Settings, sink: SinkProcess, store: EmbeddedStore
 ) -> None:
@@ -197,10 +205,7 @@ def test_killed_anywhere_the_sink_loses_and_doubles_nothing(
 def test_a_store_that_has_more_than_kafka_is_not_written_until_it_is_made_anew(
     settings: Settings, sink: SinkProcess, store: EmbeddedStore
 ) -> None:
-    send(settings, [day({0: 1}, [0])])
-    sink.start()
-    until(lambda: hours(store))
-    sink.end()
+    store_one_hour(settings, sink, store)
     # As if Kafka came back from a backup that is older than the store: what the store has beyond it is not there.
     with store._file.writing() as connection:
         connection.execute(
@@ -219,10 +224,7 @@ def test_a_store_that_has_more_than_kafka_is_not_written_until_it_is_made_anew(
 def test_while_the_store_refuses_nothing_is_committed_and_it_goes_on_afterwards(
     settings: Settings, sink: SinkProcess, store: EmbeddedStore
 ) -> None:
-    send(settings, [day({0: 1}, [0])])
-    sink.start()
-    until(lambda: hours(store))
-    sink.end()
+    store_one_hour(settings, sink, store)
     # Another process in a transaction without an end stands for a store that refuses.
     blocker = EmbeddedStore(settings.store_path)
     with blocker._file.writing():
