@@ -82,7 +82,7 @@ class Desk:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._follower = HandlingFollower(settings)
-        self._producer = FencedProducer(settings, "handling")
+        self._producer = FencedProducer(settings, "handling", ALARM_HANDLING)
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import Topic
 from streams.failpoints import hit
 from streams.stores.closing import close_client
+from streams.stores.commits import SEEN_LIMIT_S, UnfinishedError, abort_unfinished, until_seen
 
 # A set of 100,000 documents is sent in some 20 s; nobody but this writer waits for an open transaction.
 TRANSACTION_TIMEOUT_S = 120.0
@@ -40,11 +41,15 @@ class Record(NamedTuple):
 
 
 class FencedProducer:
-    """The producer of one kind of writer, `name`; all methods belong to one event loop and are called one at a time."""
+    """The producer of one kind of writer, `name`, of topics with one partition.
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    All methods belong to one event loop and are called one at a time.
+    """
+
+    def __init__(self, settings: Settings, name: str, *topics: Topic) -> None:
         self._settings = settings
         self._name = name
+        self._places = {topic: TopicPartition(settings.topic(topic), 0) for topic in topics}
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
@@ -64,13 +69,14 @@ class FencedProducer:
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
+                await abort_unfinished(self._settings.kafka, producer, self._places.values())
+        except (KafkaError, OSError, TimeoutError, UnfinishedError) as error:
             await close_client(producer, STOP_LIMIT_S)
             raise NotWrittenError(f"Kafka cannot be written to: {error!r}") from error
         self._producer = producer
 
     async def commit(self, records: Iterable[Record]) -> None:
-        """Write records in one transaction; raise NotWrittenError. It must be open."""
+        """Write records in one transaction and return when readers see them; raise NotWrittenError. It must be open."""
         producer = self._producer
         assert producer is not None
         try:
@@ -78,16 +84,19 @@ class FencedProducer:
                 hit("fenced.before-begin")
                 await producer.begin_transaction()
                 sent = [
-                    await producer.send(self._settings.topic(one.topic), one.value, one.key, partition=0)
+                    await producer.send(self._places[one.topic].topic, one.value, one.key, partition=0)
                     for one in records
                 ]
+                ends: dict[TopicPartition, int] = {}
                 # A commit succeeds although a record of it was refused: each must have been acknowledged before.
                 for future in sent:
-                    await future
+                    written = await future
+                    ends[written.topic_partition] = written.offset + 1
                 hit("fenced.sent")
                 await producer.commit_transaction()
                 hit("fenced.committed")
-        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+                await until_seen(self._settings.kafka, ends, SEEN_LIMIT_S)
+        except (KafkaError, OSError, TimeoutError, AssertionError, UnfinishedError) as error:
             # After an error the client may be in any state; opening it anew aborts what is left of the transaction.
             await self.stop()
             _log.warning("not written", writer=self._name, error=repr(error))

@@ -66,7 +66,7 @@ class RegistryWriter:
         self._follower = follower
         self._now_ms = now_ms
         self._lock = asyncio.Lock()
-        self._producer = FencedProducer(settings, "registry")
+        self._producer = FencedProducer(settings, "registry", REGISTRY, REGISTRY_LOG)
 
     async def write(
         self, base: int, documents: Sequence[Mapping[str, Any]], *, by: str, why: str = "", dry_run: bool = False

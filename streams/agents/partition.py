@@ -18,7 +18,18 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.messages import UNREADABLE, encode
 from schemas.partitioner import partition_of, partition_of_key
 from schemas.settings import Settings
-from schemas.topics import READINGS, REJECTED, REPORTED, STATE, TOPICS
+from schemas.topics import (
+    ALARM_CONDITIONS,
+    ALARM_EVENTS,
+    FINDINGS,
+    READINGS,
+    REJECTED,
+    REPORTED,
+    REVISIONS,
+    STATE,
+    TOTALS,
+)
+from streams.agents.reading import partitions_of
 from streams.agents.sending import BATCH_BYTES, send_all
 from streams.agents.stopping import CANNOT_SERVE, RESTART, die
 from streams.domain.fold import Cursor, Effects, PartitionFold
@@ -27,12 +38,15 @@ from streams.domain.plan import Plans
 from streams.domain.state import CURSOR_KEY
 from streams.failpoints import hit
 from streams.stores.closing import close_client
+from streams.stores.commits import Commits, abort_unfinished
 from streams.stores.state import StateError, StateStore
 
 _CATCH_UP_RECORDS = 5000
 _REQUEST_MS = 10_000
 _decode_cursor = msgspec.json.Decoder(Cursor).decode
-_TOPIC = {topic.name: topic for topic in TOPICS}
+# What a step may write to, but for the state: in the partition of its own number, and in any.
+_OWN = {topic.name: topic for topic in (TOTALS, REVISIONS, FINDINGS, ALARM_CONDITIONS, ALARM_EVENTS)}
+_ANY = {topic.name: topic for topic in (REPORTED, REJECTED)}
 
 
 @dataclass(slots=True)
@@ -49,7 +63,7 @@ class Progress:
 class Partition:
     """One owned input partition; `opening` must have ended before anything is computed."""
 
-    def __init__(self, settings: Settings, number: int) -> None:
+    def __init__(self, settings: Settings, number: int, commits: Commits) -> None:
         self.number = number
         self.cursor = Cursor()
         self.progress = Progress()
@@ -57,6 +71,8 @@ class Partition:
         self._began_s = 0.0
         self._first = 0  # offset of the first message that the input topic still has
         self._settings = settings
+        self._state = TopicPartition(settings.topic(STATE), number)
+        self._commits = commits
         self._store: StateStore | None = None
         self._fold: PartitionFold | None = None
         self._producer: AIOKafkaProducer | None = None
@@ -94,21 +110,28 @@ class Partition:
         # From here on the predecessor is fenced, and what it left open is aborted.
         await self._producer.start()
         hit("open.after-fence")
-        self._store = StateStore(settings.data / "state" / settings.topic(STATE) / str(self.number))
+        await abort_unfinished(settings.kafka, self._producer, [self._state], self._shared())
+        hit("open.after-abort")
+        self._store = StateStore(settings.data / "state" / self._state.topic / str(self.number))
         await self._catch_up()
-        record = self._store.cursor
-        self.cursor = _decode_cursor(record) if record is not None else Cursor()
         partitions = settings.partitions
         self._fold = PartitionFold(
             self.number, self._store, lambda enterprise: partition_of_key(enterprise, partitions) == self.number
         )
 
+    def _shared(self) -> list[TopicPartition]:
+        """Return all that a step may write to beside others: the territories' rounds and other partitions' steps."""
+        settings = self._settings
+        own = [TopicPartition(settings.topic(topic), self.number) for topic in _OWN.values()]
+        return [*own, *(tp for topic in _ANY.values() for tp in partitions_of(settings, topic))]
+
     async def _catch_up(self) -> None:
-        """Bring the local copy to the end of the state topic."""
+        """Bring the local copy to the end of the state topic, and the group to where the state stands."""
         assert self._store is not None
-        tp = TopicPartition(self._settings.topic(STATE), self.number)
+        tp, group = self._state, self._settings.group("worker")
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
+            group_id=group,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -120,8 +143,10 @@ class Partition:
             self._first = (await consumer.beginning_offsets([source]))[source]
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
-            if self._store.position > end:
-                # The copy is of another topic of this name, or the topic lost its end: the topic is the truth.
+            at = self._store.position
+            if at > end or (at and not await _stands(consumer, tp, at - 1)):
+                # The copy is of another topic of this name, or of a commit that was never finished, or it is so old
+                # that what it ends with has been replaced: the topic is the truth.
                 directory = self._store.directory
                 self._store.remove()
                 self._store = StateStore(directory)
@@ -132,8 +157,31 @@ class Partition:
                     records = {each.key: each.value for each in found if each.key is not None}
                     self._store.take_changelog(records, found[-1].offset + 1)
                     hit("open.catching-up")
+            record = self._store.cursor
+            self.cursor = _decode_cursor(record) if record is not None else Cursor()
+            if (await consumer.committed(source) or 0) > self.cursor.readings:
+                await self._turn_back(group)
         finally:
             await close_client(consumer)
+
+    async def _turn_back(self, group: str) -> None:
+        """Set the group back to the cursor and start anew: of a commit that was not finished the offsets were."""
+        assert self._producer is not None
+        await self._producer.begin_transaction()
+        await self._send_offsets(self.cursor)
+        await self._producer.commit_transaction()
+        die(f"partition {self.number}: the offsets of {group} were ahead of the state; now they are not")
+
+    async def _send_offsets(self, cursor: Cursor) -> None:
+        assert self._producer is not None
+        settings = self._settings
+        await self._producer.send_offsets_to_transaction(
+            {
+                TopicPartition(settings.topic(READINGS), self.number): cursor.readings,
+                TopicPartition(settings.topic(REPORTED), self.number): cursor.reported,
+            },
+            settings.group("worker"),
+        )
 
     def compute(self, plans: Plans, records: Sequence[Record]) -> Effects | None:
         """Return what one step makes of the records that are new, and of what time and registry ask for; None: nothing.
@@ -170,7 +218,7 @@ class Partition:
             expected = each.offset + 1
 
     async def _commit(self, effects: Effects) -> None:
-        producer, store, settings = self._producer, self._store, self._settings
+        producer, store, state = self._producer, self._store, self._state
         assert producer is not None and store is not None
         cursor = encode(effects.cursor)
         hit("step.before-begin")
@@ -180,16 +228,9 @@ class Partition:
         for (topic, partition), records in self._by_partition(effects).items():
             sent += await send_all(producer, topic, partition, records)
         hit("step.after-outputs")
-        state = settings.topic(STATE)
-        of_state = await send_all(producer, state, self.number, [*effects.durable.items(), (CURSOR_KEY, cursor)])
+        of_state = await send_all(producer, state.topic, self.number, [*effects.durable.items(), (CURSOR_KEY, cursor)])
         hit("step.after-state")
-        await producer.send_offsets_to_transaction(
-            {
-                TopicPartition(settings.topic(READINGS), self.number): effects.cursor.readings,
-                TopicPartition(settings.topic(REPORTED), self.number): effects.cursor.reported,
-            },
-            settings.group("worker"),
-        )
+        await self._send_offsets(effects.cursor)
         hit("step.after-offsets")
         for future, _ in sent:
             await future
@@ -199,6 +240,7 @@ class Partition:
         hit("step.before-commit")
         await producer.commit_transaction()
         hit("step.after-commit")
+        self._commits.add(state, position)
         try:
             store.write({**effects.durable, **effects.local, CURSOR_KEY: cursor}, position)
         except StateError as error:
@@ -212,7 +254,8 @@ class Partition:
         for topic, entity, key, value in effects.outputs:
             # All that is an enterprise's lives in the partition of its readings; what it passes on is another's.
             number = partition_of(entity, settings.partitions) if topic == REPORTED.name else self.number
-            found[settings.topic(_TOPIC[topic]), number].append((key, value))
+            place = _ANY[topic] if topic in _ANY else _OWN[topic]
+            found[settings.topic(place), number].append((key, value))
         for each in effects.rejected:
             place = settings.topic(REJECTED), partition_of_key(each.source, settings.partitions)
             found[place].append((each.source.encode(), encode(each)))
@@ -233,6 +276,15 @@ class Partition:
             await close_client(self._producer, 5)
         if self._store is not None:
             self._store.close()
+
+
+async def _stands(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
+    """Tell whether a committed record stands at an offset, which lies before the end."""
+    consumer.seek(tp, offset)
+    while await consumer.position(tp) <= offset:
+        for each in (await consumer.getmany(tp, timeout_ms=500, max_records=1)).get(tp, ()):
+            return each.offset == offset
+    return False
 
 
 def named_version(records: Iterable[Record]) -> int:

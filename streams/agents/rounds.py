@@ -12,13 +12,13 @@ from typing import Any
 
 import faust
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.messages import UNREADABLE, Reported, decode_calendar, decode_condition, decode_reported
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
-from schemas.topics import ALARM_CONDITIONS, REPORTED, TOPICS, TOTALS
+from schemas.topics import ALARM_CONDITIONS, ALARM_EVENTS, REPORTED, REVISIONS, TOTALS
 from schemas.windows import WindowError, window
 from streams.agents.reading import ends, partitions_of, read_to_end, reader
 from streams.agents.sending import BATCH_BYTES, send_all
@@ -27,14 +27,19 @@ from streams.domain.territory import Territories, is_territory
 from streams.domain.work import Output
 from streams.failpoints import hit
 from streams.stores.closing import close_client
+from streams.stores.commits import Commits, abort_unfinished
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 ROUND_LIMIT_S = 120.0
 PAUSE_S = 0.05
+# A round is seen when the workers' transactions are over that were open beside it, if need be by Kafka's own looking
+# for those that are out of time, which it does every 10 s.
+SEEN_SLACK_S = 20.0
 _REQUEST_MS = 10_000
 
 _log = structlog.get_logger(__name__)
-_TOPIC = {topic.name: topic for topic in TOPICS}
+# What a round may write to, in any partition.
+_TOPIC = {topic.name: topic for topic in (TOTALS, REVISIONS, ALARM_CONDITIONS, ALARM_EVENTS)}
 
 
 class Rounds:
@@ -51,6 +56,8 @@ class Rounds:
         self._settings = settings
         self._follower = follower
         self._territories = Territories()
+        self._commits = Commits(settings.kafka)
+        self._seen_limit_s = settings.transaction_timeout_s + SEEN_SLACK_S
         self._generation: int | None = None
         self._producer: AIOKafkaProducer | None = None
         self._opening: asyncio.Future[None] | None = None
@@ -98,6 +105,8 @@ class Rounds:
                     if not self.rebuilt and not self._rebuild():
                         continue
                     await self._follow()
+                    # A round that readers do not see is undone by a new start, which only the last one may be.
+                    await self._commits.until_seen(self._seen_limit_s)
                     if self.queued and time.monotonic() >= due:
                         await self._round()
                         if not self.queued:
@@ -186,12 +195,16 @@ class Rounds:
         sent: list[tuple[asyncio.Future[Any], int]] = []
         for (topic, partition), records in groups.items():
             sent += await send_all(producer, topic, partition, records)
-        for future, _ in sent:
-            await future
+        ends: dict[TopicPartition, int] = {}
+        for future, count in sent:
+            written = await future
+            ends[written.topic_partition] = written.offset + count
         hit("territory.after-outputs")
         hit("territory.before-commit")
         await producer.commit_transaction()
         hit("territory.after-commit")
+        for tp, end in ends.items():
+            self._commits.add(tp, end)
 
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
         self._generation = None
@@ -237,6 +250,8 @@ class Rounds:
         )
         # From here on the predecessor is fenced, and what it left open is aborted: the ends hold all that it wrote.
         await self._producer.start()
+        places = [tp for topic in _TOPIC.values() for tp in partitions_of(settings, topic)]
+        await abort_unfinished(settings.kafka, self._producer, places, limit_s=self._seen_limit_s)
         self._ends = await ends(settings, TOTALS)
         async for records in read_to_end(settings, ALARM_CONDITIONS):
             for each in records:

@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
+from deploy.local.processes import TRY_AGAIN
 from schemas.messages import AlarmEvent, CalendarDocument, Reported, decode_event, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
@@ -24,6 +25,7 @@ from tests.agents.conftest import installed, processes_of
 from tests.registry_writing import write_set
 from tests.running import KILLED, Found, Installation, read, run, send_to, totals, until
 from tests.territory_city import CITY, ENTERPRISES, enterprise_documents, hour, plain, raws, snapshot
+from tests.unfinished import CODE, trust_producers
 
 DAY = "2018-06-30"
 NAME = "territory"
@@ -241,6 +243,33 @@ def test_killed_in_a_round_it_leaves_all_of_it_or_nothing(
     found = of_territories(settings)
     keys = [(each.key, each.value) for each in found["totals"]]
     assert len(keys) == len({key for key, _ in keys}), "each document was written once"
+    said = [(each.id, each.seq) for each in events(settings)]
+    assert said
+    assert len(said) == len(set(said))
+
+
+@pytest.mark.parametrize("killed_at", ["", "territory.after-commit"])
+def test_a_round_that_kafka_acknowledged_and_never_finished_is_made_once_by_the_next_life(
+    settings: Settings, installation: Installation, tmp_path: Path, killed_at: str
+) -> None:
+    trust_producers(settings.kafka)
+    haste = "import streams.agents.rounds; streams.agents.rounds.SEEN_SLACK_S = 0.0\n"
+    installation.start(
+        NAME, before=haste + CODE.format(file=str(tmp_path / "leave")), restart_on=(),
+        QINGYU_FAILPOINT=killed_at, QINGYU_TRANSACTION_TIMEOUT_S="2",
+    )  # fmt: skip
+    installation.wait_ready(NAME)
+    (tmp_path / "leave").touch()
+    write(settings, day_of(200))
+    # Killed before it could see; or it sees, and ends by itself.
+    assert installation.processes.wait(NAME, limit_s=200) == (KILLED if killed_at else TRY_AGAIN)
+    assert killed_at or "Kafka acknowledged a commit and did not finish it" in installation.log(NAME)
+    # Others wrote behind it, which nobody sees either.
+    write(settings, day_of(300, step=2))
+    assert written(settings) == {}
+    installation.start(NAME, "next")
+    until(lambda: written(settings) == expected(day_of(300, step=2)), what="the totals", every_s=0.3)
+    installation.wait_ready("next")
     said = [(each.id, each.seq) for each in events(settings)]
     assert said
     assert len(said) == len(set(said))

@@ -1,0 +1,66 @@
+"""Makes a commit that Kafka acknowledges and never finishes, as it does where partitions have no leader just then.
+
+Kafka cannot be made to do so on purpose. What stays behind is the same when the coordinator was not told of the
+partitions that a transaction wrote to: it acknowledges the commit, and their marks are never written.
+"""
+
+import os
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.producer.transaction_manager import TransactionManager
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+
+# What Python a process runs first: the next transaction after the file came is left unfinished; its end removes it.
+CODE = "from tests.unfinished import leave_next; leave_next({file!r})"
+
+_add = TransactionManager.maybe_add_partition_to_txn
+_commit = AIOKafkaProducer.commit_transaction
+_abort = AIOKafkaProducer.abort_transaction
+
+
+def leave_next(file: str) -> None:
+    """Let the next transaction of this process be left unfinished, whenever `file` is there; its end removes it."""
+    path = Path(file)
+    known = TopicPartition(os.environ.get("QINGYU_TOPIC_PREFIX", "") + "engine", 0)
+
+    def add(self: TransactionManager, tp: TopicPartition) -> None:
+        if path.exists():
+            self._txn_partitions.add(tp)
+            # It must know of one at least, to commit anything.
+            tp = known
+        _add(self, tp)
+
+    async def commit(self: AIOKafkaProducer) -> None:
+        await _commit(self)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  one file, in a test
+
+    async def abort(self: AIOKafkaProducer) -> None:
+        await _abort(self)
+        path.unlink(missing_ok=True)  # noqa: ASYNC240  one file, in a test
+
+    TransactionManager.maybe_add_partition_to_txn = add
+    AIOKafkaProducer.commit_transaction = commit
+    AIOKafkaProducer.abort_transaction = abort
+
+
+def finish_all() -> None:
+    """Let all transactions of this process be as they are again."""
+    TransactionManager.maybe_add_partition_to_txn = _add
+    AIOKafkaProducer.commit_transaction = _commit
+    AIOKafkaProducer.abort_transaction = _abort
+
+
+def trust_producers(bootstrap: str) -> None:
+    """Let a broker take records of transactions that it does not know of."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        wanted = {"transaction.partition.verification.enable": "false"}
+        numbers = [each["broker_id"] for each in admin.describe_cluster()["brokers"]]
+        brokers = [ConfigResource(ConfigResourceType.BROKER, str(number), wanted) for number in numbers]
+        # kafka-python 3 has no types of its own, and those that type checkers bring along are of version 2.
+        answer = admin.alter_configs(brokers, raise_on_unknown=False)  # pyright: ignore[reportCallIssue]
+        assert {*answer["broker"].values()} == {"OK"}, answer
+    finally:
+        admin.close()
