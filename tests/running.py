@@ -216,13 +216,13 @@ async def _lag(settings: Settings) -> int:
         for tp, end in (await consumer.end_offsets(tps)).items():
             done = await consumer.committed(tp) or 0
             # What a worker passes on to another enterprise ends with marks of its transactions, which nobody takes in.
-            total += len(await _unread(settings, tp, done, end)) if tp.topic == reported else max(0, end - done)
+            total += len(await unread(settings, tp, done, end)) if tp.topic == reported else max(0, end - done)
         return total
     finally:
         await consumer.stop()
 
 
-async def _unread(settings: Settings, tp: TopicPartition, first: int, end: int) -> list[int]:
+async def unread(settings: Settings, tp: TopicPartition, first: int, end: int) -> list[int]:
     """Return the offsets of the committed records in a stretch of a partition, which must end."""
     if first >= end:
         return []
