@@ -5,6 +5,8 @@ partitions that a transaction wrote to: it acknowledges the commit, and their ma
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -13,54 +15,57 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
 # What Python a process runs first: the next transaction after the file came is left unfinished; its end removes it.
-CODE = "from tests.unfinished import leave_next; leave_next({file!r})"
+CODE = "from tests.unfinished import leave_next; leave_next({file!r}, {topic!r})"
 
 _add = TransactionManager.maybe_add_partition_to_txn
 _commit = AIOKafkaProducer.commit_transaction
-_abort = AIOKafkaProducer.abort_transaction
 
 
-def leave_next(file: str) -> None:
-    """Let the next transaction of this process be left unfinished, whenever `file` is there; its end removes it."""
+def leave_next(file: str, topic: str = "") -> None:
+    """Let the next transaction of this process be left unfinished, whenever `file` is there; its commit removes it.
+
+    Marks are left out of all partitions, or of those of one topic.
+    """
     path = Path(file)
-    known = TopicPartition(os.environ.get("QINGYU_TOPIC_PREFIX", "") + "engine", 0)
+    prefix = os.environ.get("QINGYU_TOPIC_PREFIX", "")
 
     def add(self: TransactionManager, tp: TopicPartition) -> None:
-        if path.exists():
+        if path.exists() and topic in ("", tp.topic.removeprefix(prefix)):
             self._txn_partitions.add(tp)
             # It must know of one at least, to commit anything.
-            tp = known
+            tp = TopicPartition(prefix + "engine", 0)
         _add(self, tp)
 
     async def commit(self: AIOKafkaProducer) -> None:
         await _commit(self)
         path.unlink(missing_ok=True)  # noqa: ASYNC240  one file, in a test
 
-    async def abort(self: AIOKafkaProducer) -> None:
-        await _abort(self)
-        path.unlink(missing_ok=True)  # noqa: ASYNC240  one file, in a test
-
     TransactionManager.maybe_add_partition_to_txn = add
     AIOKafkaProducer.commit_transaction = commit
-    AIOKafkaProducer.abort_transaction = abort
 
 
 def finish_all() -> None:
     """Let all transactions of this process be as they are again."""
     TransactionManager.maybe_add_partition_to_txn = _add
     AIOKafkaProducer.commit_transaction = _commit
-    AIOKafkaProducer.abort_transaction = _abort
 
 
-def trust_producers(bootstrap: str) -> None:
-    """Let a broker take records of transactions that it does not know of."""
+@contextmanager
+def trusting(bootstrap: str) -> Iterator[None]:
+    """Have a broker take records of transactions that it does not know of."""
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        wanted = {"transaction.partition.verification.enable": "false"}
-        numbers = [each["broker_id"] for each in admin.describe_cluster()["brokers"]]
-        brokers = [ConfigResource(ConfigResourceType.BROKER, str(number), wanted) for number in numbers]
-        # kafka-python 3 has no types of its own, and those that type checkers bring along are of version 2.
-        answer = admin.alter_configs(brokers, raise_on_unknown=False)  # pyright: ignore[reportCallIssue]
-        assert {*answer["broker"].values()} == {"OK"}, answer
+        _verify(admin, "false")
+        yield
     finally:
+        _verify(admin, "true")
         admin.close()
+
+
+def _verify(admin: KafkaAdminClient, whether: str) -> None:
+    wanted = {"transaction.partition.verification.enable": whether}
+    numbers = [each["broker_id"] for each in admin.describe_cluster()["brokers"]]
+    brokers = [ConfigResource(ConfigResourceType.BROKER, str(number), wanted) for number in numbers]
+    # kafka-python 3 has no types of its own, and those that type checkers bring along are of version 2.
+    answer = admin.alter_configs(brokers, raise_on_unknown=False)  # pyright: ignore[reportCallIssue]
+    assert {*answer["broker"].values()} == {"OK"}, answer

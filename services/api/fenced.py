@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.topics import Topic
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import SEEN_LIMIT_S, UnfinishedError, abort_unfinished, until_seen
+from streams.stores.commits import Commits, started
 
 # A set of 100,000 documents is sent in some 20 s; nobody but this writer waits for an open transaction.
 TRANSACTION_TIMEOUT_S = 120.0
@@ -50,16 +50,18 @@ class FencedProducer:
         self._settings = settings
         self._name = name
         self._places = {topic: TopicPartition(settings.topic(topic), 0) for topic in topics}
+        self._commits: Commits | None = None
         self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
         """Connect, if that is not done, and fence whoever wrote before; raise NotWrittenError."""
         if self._producer is not None:
             return
+        kafka, name = self._settings.kafka, f"{self._settings.topic_prefix}{self._name}"
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.kafka,
-            client_id=f"{self._settings.topic_prefix}{self._name}",
-            transactional_id=f"{self._settings.topic_prefix}{self._name}",
+            bootstrap_servers=kafka,
+            client_id=name,
+            transactional_id=name,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
             request_timeout_ms=10_000,
             retry_backoff_ms=50,
@@ -68,17 +70,19 @@ class FencedProducer:
         )
         try:
             async with asyncio.timeout(START_LIMIT_S):
-                await producer.start()
-                await abort_unfinished(self._settings.kafka, producer, self._places.values())
-        except (KafkaError, OSError, TimeoutError, UnfinishedError) as error:
+                self._commits = await started(kafka, producer, name, self._places.values())
+        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             await close_client(producer, STOP_LIMIT_S)
             raise NotWrittenError(f"Kafka cannot be written to: {error!r}") from error
+        except asyncio.CancelledError:
+            await close_client(producer, STOP_LIMIT_S)
+            raise
         self._producer = producer
 
     async def commit(self, records: Iterable[Record]) -> None:
         """Write records in one transaction and return when readers see them; raise NotWrittenError. It must be open."""
-        producer = self._producer
-        assert producer is not None
+        producer, commits = self._producer, self._commits
+        assert producer is not None and commits is not None
         try:
             async with asyncio.timeout(WRITE_LIMIT_S):
                 hit("fenced.before-begin")
@@ -87,16 +91,15 @@ class FencedProducer:
                     await producer.send(self._places[one.topic].topic, one.value, one.key, partition=0)
                     for one in records
                 ]
-                ends: dict[TopicPartition, int] = {}
                 # A commit succeeds although a record of it was refused: each must have been acknowledged before.
                 for future in sent:
-                    written = await future
-                    ends[written.topic_partition] = written.offset + 1
+                    await future
                 hit("fenced.sent")
                 await producer.commit_transaction()
                 hit("fenced.committed")
-                await until_seen(self._settings.kafka, ends, SEEN_LIMIT_S)
-        except (KafkaError, OSError, TimeoutError, AssertionError, UnfinishedError) as error:
+                commits.add(self._places.values())
+                await commits.until_finished()
+        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             # After an error the client may be in any state; opening it anew aborts what is left of the transaction.
             await self.stop()
             _log.warning("not written", writer=self._name, error=repr(error))

@@ -38,14 +38,14 @@ from streams.domain.plan import Plans
 from streams.domain.state import CURSOR_KEY
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import Commits, abort_unfinished
+from streams.stores.commits import Commits, started
 from streams.stores.state import StateError, StateStore
 
 _CATCH_UP_RECORDS = 5000
 _REQUEST_MS = 10_000
 _decode_cursor = msgspec.json.Decoder(Cursor).decode
-# What a step may write to, but for the state: in the partition of its own number, and in any.
-_OWN = {topic.name: topic for topic in (TOTALS, REVISIONS, FINDINGS, ALARM_CONDITIONS, ALARM_EVENTS)}
+# What a step may write to: in the partition of its own number, and in any.
+_OWN = {topic.name: topic for topic in (STATE, TOTALS, REVISIONS, FINDINGS, ALARM_CONDITIONS, ALARM_EVENTS)}
 _ANY = {topic.name: topic for topic in (REPORTED, REJECTED)}
 
 
@@ -63,7 +63,7 @@ class Progress:
 class Partition:
     """One owned input partition; `opening` must have ended before anything is computed."""
 
-    def __init__(self, settings: Settings, number: int, commits: Commits) -> None:
+    def __init__(self, settings: Settings, number: int) -> None:
         self.number = number
         self.cursor = Cursor()
         self.progress = Progress()
@@ -71,11 +71,10 @@ class Partition:
         self._began_s = 0.0
         self._first = 0  # offset of the first message that the input topic still has
         self._settings = settings
-        self._state = TopicPartition(settings.topic(STATE), number)
-        self._commits = commits
         self._store: StateStore | None = None
         self._fold: PartitionFold | None = None
         self._producer: AIOKafkaProducer | None = None
+        self._commits: Commits | None = None
         self.opening = asyncio.ensure_future(self._open())
         self.opening.add_done_callback(self._opened)
 
@@ -97,9 +96,10 @@ class Partition:
 
     async def _open(self) -> None:
         settings = self._settings
+        name = f"{settings.group('worker')}-{self.number}"
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka,
-            transactional_id=f"{settings.group('worker')}-{self.number}",
+            transactional_id=name,
             transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
             request_timeout_ms=_REQUEST_MS,
             retry_backoff_ms=20,
@@ -107,31 +107,30 @@ class Partition:
             linger_ms=0,
         )
         hit("open.before-fence")
-        # From here on the predecessor is fenced, and what it left open is aborted.
-        await self._producer.start()
+        # From here on the predecessor is fenced, and what it left open is aborted or carried out.
+        self._commits = await started(settings.kafka, self._producer, name, self._places())
         hit("open.after-fence")
-        await abort_unfinished(settings.kafka, self._producer, [self._state], self._shared())
-        hit("open.after-abort")
-        self._store = StateStore(settings.data / "state" / self._state.topic / str(self.number))
+        self._store = StateStore(settings.data / "state" / settings.topic(STATE) / str(self.number))
         await self._catch_up()
+        record = self._store.cursor
+        self.cursor = _decode_cursor(record) if record is not None else Cursor()
         partitions = settings.partitions
         self._fold = PartitionFold(
             self.number, self._store, lambda enterprise: partition_of_key(enterprise, partitions) == self.number
         )
 
-    def _shared(self) -> list[TopicPartition]:
-        """Return all that a step may write to beside others: the territories' rounds and other partitions' steps."""
+    def _places(self) -> list[TopicPartition]:
+        """Return all partitions that a step may write to."""
         settings = self._settings
         own = [TopicPartition(settings.topic(topic), self.number) for topic in _OWN.values()]
         return [*own, *(tp for topic in _ANY.values() for tp in partitions_of(settings, topic))]
 
     async def _catch_up(self) -> None:
-        """Bring the local copy to the end of the state topic, and the group to where the state stands."""
+        """Bring the local copy to the end of the state topic."""
         assert self._store is not None
-        tp, group = self._state, self._settings.group("worker")
+        tp = TopicPartition(self._settings.topic(STATE), self.number)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
-            group_id=group,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -143,10 +142,8 @@ class Partition:
             self._first = (await consumer.beginning_offsets([source]))[source]
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
-            at = self._store.position
-            if at > end or (at and not await _stands(consumer, tp, at - 1)):
-                # The copy is of another topic of this name, or of a commit that was never finished, or it is so old
-                # that what it ends with has been replaced: the topic is the truth.
+            if self._store.position > end:
+                # The copy is of another topic of this name, or the topic lost its end: the topic is the truth.
                 directory = self._store.directory
                 self._store.remove()
                 self._store = StateStore(directory)
@@ -157,31 +154,8 @@ class Partition:
                     records = {each.key: each.value for each in found if each.key is not None}
                     self._store.take_changelog(records, found[-1].offset + 1)
                     hit("open.catching-up")
-            record = self._store.cursor
-            self.cursor = _decode_cursor(record) if record is not None else Cursor()
-            if (await consumer.committed(source) or 0) > self.cursor.readings:
-                await self._turn_back(group)
         finally:
             await close_client(consumer)
-
-    async def _turn_back(self, group: str) -> None:
-        """Set the group back to the cursor and start anew: of a commit that was not finished the offsets were."""
-        assert self._producer is not None
-        await self._producer.begin_transaction()
-        await self._send_offsets(self.cursor)
-        await self._producer.commit_transaction()
-        die(f"partition {self.number}: the offsets of {group} were ahead of the state; now they are not")
-
-    async def _send_offsets(self, cursor: Cursor) -> None:
-        assert self._producer is not None
-        settings = self._settings
-        await self._producer.send_offsets_to_transaction(
-            {
-                TopicPartition(settings.topic(READINGS), self.number): cursor.readings,
-                TopicPartition(settings.topic(REPORTED), self.number): cursor.reported,
-            },
-            settings.group("worker"),
-        )
 
     def compute(self, plans: Plans, records: Sequence[Record]) -> Effects | None:
         """Return what one step makes of the records that are new, and of what time and registry ask for; None: nothing.
@@ -199,8 +173,20 @@ class Partition:
             return None
         return self._fold.step(self.cursor, [*fresh, *reports])
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the last step may not be seen yet."""
+        return self._commits is not None and self._commits.pending
+
+    async def finish(self) -> None:
+        """Return when readers see the last step."""
+        if self._commits is not None:
+            await self._commits.until_finished()
+
     async def commit(self, effects: Effects) -> None:
         """Let what was computed become visible and last; the process ends when it cannot be kept on disk."""
+        # Only the last step may be in doubt: the next life asks Kafka for no more than how that one ended.
+        await self.finish()
         await self._commit(effects)
         self.pending = [each for each in self.pending if each.offset >= self.cursor.reported]
         progress = self.progress
@@ -218,19 +204,27 @@ class Partition:
             expected = each.offset + 1
 
     async def _commit(self, effects: Effects) -> None:
-        producer, store, state = self._producer, self._store, self._state
-        assert producer is not None and store is not None
+        producer, store, settings, commits = self._producer, self._store, self._settings, self._commits
+        assert producer is not None and store is not None and commits is not None
         cursor = encode(effects.cursor)
         hit("step.before-begin")
         await producer.begin_transaction()
         sent: list[tuple[asyncio.Future, int]] = []
         hit("step.before-outputs")
-        for (topic, partition), records in self._by_partition(effects).items():
+        outputs = self._by_partition(effects)
+        for (topic, partition), records in outputs.items():
             sent += await send_all(producer, topic, partition, records)
         hit("step.after-outputs")
-        of_state = await send_all(producer, state.topic, self.number, [*effects.durable.items(), (CURSOR_KEY, cursor)])
+        state = settings.topic(STATE)
+        of_state = await send_all(producer, state, self.number, [*effects.durable.items(), (CURSOR_KEY, cursor)])
         hit("step.after-state")
-        await self._send_offsets(effects.cursor)
+        await producer.send_offsets_to_transaction(
+            {
+                TopicPartition(settings.topic(READINGS), self.number): effects.cursor.readings,
+                TopicPartition(settings.topic(REPORTED), self.number): effects.cursor.reported,
+            },
+            settings.group("worker"),
+        )
         hit("step.after-offsets")
         for future, _ in sent:
             await future
@@ -240,7 +234,7 @@ class Partition:
         hit("step.before-commit")
         await producer.commit_transaction()
         hit("step.after-commit")
-        self._commits.add(state, position)
+        commits.add([TopicPartition(state, self.number), *(TopicPartition(*place) for place in outputs)])
         try:
             store.write({**effects.durable, **effects.local, CURSOR_KEY: cursor}, position)
         except StateError as error:
@@ -276,15 +270,6 @@ class Partition:
             await close_client(self._producer, 5)
         if self._store is not None:
             self._store.close()
-
-
-async def _stands(consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int) -> bool:
-    """Tell whether a committed record stands at an offset, which lies before the end."""
-    consumer.seek(tp, offset)
-    while await consumer.position(tp) <= offset:
-        for each in (await consumer.getmany(tp, timeout_ms=500, max_records=1)).get(tp, ()):
-            return each.offset == offset
-    return False
 
 
 def named_version(records: Iterable[Record]) -> int:

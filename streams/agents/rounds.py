@@ -27,14 +27,11 @@ from streams.domain.territory import Territories, is_territory
 from streams.domain.work import Output
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import Commits, abort_unfinished
+from streams.stores.commits import Commits, started
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 ROUND_LIMIT_S = 120.0
 PAUSE_S = 0.05
-# A round is seen when the workers' transactions are over that were open beside it, if need be by Kafka's own looking
-# for those that are out of time, which it does every 10 s.
-SEEN_SLACK_S = 20.0
 _REQUEST_MS = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -56,10 +53,9 @@ class Rounds:
         self._settings = settings
         self._follower = follower
         self._territories = Territories()
-        self._commits = Commits(settings.kafka)
-        self._seen_limit_s = settings.transaction_timeout_s + SEEN_SLACK_S
         self._generation: int | None = None
         self._producer: AIOKafkaProducer | None = None
+        self._commits: Commits | None = None
         self._opening: asyncio.Future[None] | None = None
         self._ends: dict[int, int] = {}
         self._taken: dict[int, int] = {}  # by partition the offset of the last record taken in
@@ -105,8 +101,7 @@ class Rounds:
                     if not self.rebuilt and not self._rebuild():
                         continue
                     await self._follow()
-                    # A round that readers do not see is undone by a new start, which only the last one may be.
-                    await self._commits.until_seen(self._seen_limit_s)
+                    await self._finish()
                     if self.queued and time.monotonic() >= due:
                         await self._round()
                         if not self.queued:
@@ -174,6 +169,11 @@ class Rounds:
         if territories.snapshot is not self._follower.snapshot:
             await asyncio.to_thread(territories.follow, self._follower.snapshot)
 
+    async def _finish(self) -> None:
+        """Return when readers see the last round: the next life asks Kafka for no more than how that one ended."""
+        if self._commits is not None:
+            await self._commits.until_finished()
+
     async def _round(self) -> None:
         began = time.perf_counter()
         outputs = await asyncio.to_thread(self._territories.recompute)
@@ -185,8 +185,8 @@ class Rounds:
         self.done_at = time.monotonic()
 
     async def _commit(self, outputs: list[Output]) -> None:
-        producer, settings = self._producer, self._settings
-        assert producer is not None
+        producer, settings, commits = self._producer, self._settings, self._commits
+        assert producer is not None and commits is not None
         groups: dict[tuple[str, int], list[tuple[bytes, bytes | None]]] = defaultdict(list)
         for topic, entity, key, value in outputs:
             groups[settings.topic(_TOPIC[topic]), partition_of(entity, settings.partitions)].append((key, value))
@@ -195,16 +195,13 @@ class Rounds:
         sent: list[tuple[asyncio.Future[Any], int]] = []
         for (topic, partition), records in groups.items():
             sent += await send_all(producer, topic, partition, records)
-        ends: dict[TopicPartition, int] = {}
-        for future, count in sent:
-            written = await future
-            ends[written.topic_partition] = written.offset + count
+        for future, _ in sent:
+            await future
         hit("territory.after-outputs")
         hit("territory.before-commit")
         await producer.commit_transaction()
         hit("territory.after-commit")
-        for tp, end in ends.items():
-            self._commits.add(tp, end)
+        commits.add(TopicPartition(*place) for place in groups)
 
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
         self._generation = None
@@ -239,19 +236,20 @@ class Rounds:
 
     async def _open(self) -> None:
         settings = self._settings
+        name = settings.group("territory")
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka,
-            transactional_id=settings.group("territory"),
+            transactional_id=name,
             transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
             request_timeout_ms=_REQUEST_MS,
             retry_backoff_ms=20,
             max_batch_size=BATCH_BYTES,
             linger_ms=0,
         )
-        # From here on the predecessor is fenced, and what it left open is aborted: the ends hold all that it wrote.
-        await self._producer.start()
         places = [tp for topic in _TOPIC.values() for tp in partitions_of(settings, topic)]
-        await abort_unfinished(settings.kafka, self._producer, places, limit_s=self._seen_limit_s)
+        # From here on the predecessor is fenced, and what it left open is aborted or carried out: the ends hold all
+        # that it wrote.
+        self._commits = await started(settings.kafka, self._producer, name, places)
         self._ends = await ends(settings, TOTALS)
         async for records in read_to_end(settings, ALARM_CONDITIONS):
             for each in records:

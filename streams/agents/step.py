@@ -20,7 +20,6 @@ from streams.agents.partition import Partition, named_version
 from streams.agents.stopping import die
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
-from streams.stores.commits import SEEN_LIMIT_S, Commits
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 # For what a step waits for; how long it computes is its own affair.
@@ -45,7 +44,6 @@ class Steps:
         self._settings = settings
         self._follower = follower
         self._plans = Plans(follower.snapshot)
-        self._commits = Commits(settings.kafka)
         self._generation: int | None = None
         self._last_generation: int | None = None
         self._busy = asyncio.Lock()
@@ -102,10 +100,8 @@ class Steps:
 
     def _asked(self) -> bool:
         """Tell whether there is something to do without new readings."""
-        return (
-            self._plans.snapshot is not self._follower.snapshot
-            or self._commits.pending
-            or any(each.pending or each.waiting for each in self.partitions.values())
+        return self._plans.snapshot is not self._follower.snapshot or any(
+            each.pending or each.waiting or each.is_unfinished for each in self.partitions.values()
         )
 
     async def _guarded(self, events: list[Any]) -> None:
@@ -134,9 +130,9 @@ class Steps:
             # However long all of it is computed, no transaction is open yet and nothing is waited for.
             computed = [(each, each.compute(self._plans, groups.get(each.number, []))) for each in busy]
             async with asyncio.timeout(STEP_LIMIT_S):
-                # A step that readers do not see is undone by a new start, which only the last one may be.
-                await self._commits.until_seen(SEEN_LIMIT_S)
-                await asyncio.gather(*(each.commit(effects) for each, effects in computed if effects is not None))
+                await asyncio.gather(
+                    *(each.finish() if effects is None else each.commit(effects) for each, effects in computed)
+                )
         for event in events:
             event.ack()
 
@@ -166,7 +162,7 @@ class Steps:
         for number in [each for each in self.partitions if each not in mine or not keep]:
             await self.partitions.pop(number).close()
         for number in mine - self.partitions.keys():
-            self.partitions[number] = Partition(self._settings, number, self._commits)
+            self.partitions[number] = Partition(self._settings, number)
         self._generation = self._last_generation = generation
 
     async def read_reports(self) -> None:

@@ -1,123 +1,142 @@
-"""Commits are acknowledged by Kafka before they are seen, and now and then one is acknowledged and never seen.
+"""Commits are acknowledged by Kafka before they are seen, and now and then one is acknowledged and not finished.
 
-A commit is finished by a mark in each partition that was written. Kafka 4.3 takes a partition that has no leader at
-that moment for a deleted one and leaves its mark out; a broker's partitions have none for an instant when it wakes
+A transaction is finished by a mark in each partition that was written. Kafka 4.3 takes a partition that has no leader
+at that moment for a deleted one and leaves its mark out; a broker's partitions have none for an instant when it wakes
 after it hung for longer than ``broker.session.timeout.ms``. The coordinator holds such a transaction for completed. Its
 records stay hidden, and with them all that anybody writes behind them, until a later transaction of the same producer
-puts a mark of its own there: a commit shows them, an abort makes them void.
+puts a mark of its own there. So what was acknowledged is carried out: by whoever committed it, as soon as he misses it,
+or by his next life, which asks how the last transaction ended before it begins one.
 """
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, for_code
 
-from streams.stores.closing import close_client
+from streams.stores.transaction_requests import DescribeProducers, DescribeTransaction
 
-# Who writes alone sees a commit within milliseconds; after so long it will not be seen.
-SEEN_LIMIT_S = 10.0
+# A mark is there within milliseconds. To put another one where it only came late does no harm.
+MISSED_S = 2.0
 _ASK_EVERY_S = 0.02
-_REQUEST_MS = 10_000
+_RETRY_S = 0.2
+_ID_NOT_FOUND = 105
+_COMMITTED = ("PrepareCommit", "CompleteCommit")
 
-
-class UnfinishedError(Exception):
-    """What was committed is not seen by readers; the message says where."""
+_log = structlog.get_logger(__name__)
 
 
 class Commits:
-    """What was committed and is not known to be seen yet: for each partition the offset behind it."""
+    """Keeps watch over the transactions of one producer; all methods belong to one event loop.
 
-    def __init__(self, kafka: str) -> None:
-        self._kafka = kafka
-        self._consumer: AIOKafkaConsumer | None = None
-        self._ends: dict[TopicPartition, int] = {}
+    They wait for Kafka for as long as it does not answer, which the caller limits.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        # There is no public way to the number that Kafka gave the producer, nor to write to a partition but with a
+        # record, which a commit would show to all.
+        self._transactions: Any = producer._txn_manager
+        self._places: set[TopicPartition] = set()
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to wait for."""
-        return bool(self._ends)
+        """Whether there is a commit that may not be finished."""
+        return bool(self._places)
 
-    def add(self, tp: TopicPartition, end: int) -> None:
-        """Take note of a commit that was acknowledged: `end` is the offset behind the last record of a partition."""
-        self._ends[tp] = end
+    def add(self, places: Iterable[TopicPartition]) -> None:
+        """Take note of the partitions of a transaction that was acknowledged as committed."""
+        self._places.update(places)
 
-    async def until_seen(self, limit_s: float) -> None:
-        """Return when all that was committed is seen; raise UnfinishedError when Kafka denies it for `limit_s` [s].
-
-        While Kafka does not answer, this waits on, which the caller limits.
-        """
-        denied_at: float | None = None
-        while self._ends:
-            try:
-                consumer = await self._started()
-                seen = await consumer.end_offsets(list(self._ends))
-            except (KafkaError, OSError):
-                denied_at = None
-            else:
-                self._ends = {tp: end for tp, end in self._ends.items() if seen.get(tp, 0) < end}
-                denied_at = denied_at or time.monotonic()
-                if self._ends and time.monotonic() - denied_at > limit_s:
-                    places = ", ".join(f"{tp.topic}/{tp.partition} before {end}" for tp, end in self._ends.items())
-                    raise UnfinishedError(f"Kafka acknowledged a commit and did not finish it: {places}")
-            if self._ends:
+    async def until_finished(self, *, commit: bool = True) -> None:
+        """Return when nothing of this producer is open in any partition noted; otherwise put the marks there again."""
+        missed_at = time.monotonic() + MISSED_S
+        while self._places:
+            self._places = await self._open(self._places)
+            if self._places and time.monotonic() > missed_at:
+                places = sorted(f"{tp.topic}/{tp.partition}" for tp in self._places)
+                _log.warning("Kafka acknowledged a transaction and did not finish it", commit=commit, places=places)
+                await self._mark(commit)
+                missed_at = time.monotonic() + MISSED_S
+            if self._places:
                 await asyncio.sleep(_ASK_EVERY_S)
 
-    async def _started(self) -> AIOKafkaConsumer:
-        if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._kafka,
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                request_timeout_ms=_REQUEST_MS,
-            )
+    async def _open(self, places: Iterable[TopicPartition]) -> set[TopicPartition]:
+        """Return the partitions in which this producer has a transaction open."""
+        client = self._producer.client
+        me: int = self._transactions.producer_id
+        while True:
             try:
-                await consumer.start()
-            except BaseException:
-                await close_client(consumer)
-                raise
-            self._consumer = consumer
-        return self._consumer
+                by_node: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+                for tp in places:
+                    await self._producer.partitions_for(tp.topic)  # makes the topic known
+                    leader = client.cluster.leader_for_partition(tp)
+                    if leader in (None, -1):
+                        raise LeaderNotAvailableError(f"{tp.topic}/{tp.partition}")
+                    by_node[leader][tp.topic].append(tp.partition)
+                found: set[TopicPartition] = set()
+                for node, partitions in by_node.items():
+                    answer = await client.send(node, DescribeProducers(partitions))
+                    for topic, parts, _ in answer.topics:
+                        for number, code, _, producers, _ in parts:
+                            if code:
+                                raise for_code(code)(f"{topic}/{number}")
+                            if any(id_ == me and open_since >= 0 for id_, _, _, _, _, open_since, _ in producers):
+                                found.add(TopicPartition(topic, number))
+            except (KafkaError, OSError) as error:
+                _log.info("open transactions cannot be asked for", error=repr(error))
+                await asyncio.sleep(_RETRY_S)
+                await client.force_metadata_update()
+            else:
+                return found
 
-    async def stop(self) -> None:
-        """Give the connection back."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            with suppress(KafkaError, OSError):
-                await close_client(consumer)
+    async def _mark(self, commit: bool) -> None:
+        """Make a transaction of the partitions noted that holds no records."""
+        await self._producer.begin_transaction()
+        for tp in self._places:
+            self._transactions.maybe_add_partition_to_txn(tp)
+        await (self._producer.commit_transaction() if commit else self._producer.abort_transaction())
 
 
-async def until_seen(kafka: str, ends: Mapping[TopicPartition, int], limit_s: float) -> None:
-    """Return when commits are seen up to an offset of each partition; as `Commits.until_seen`."""
-    commits = Commits(kafka)
-    try:
-        for tp, end in ends.items():
-            commits.add(tp, end)
-        await commits.until_seen(limit_s)
-    finally:
-        await commits.stop()
+async def started(
+    kafka: str, producer: AIOKafkaProducer, transactional_id: str, places: Iterable[TopicPartition]
+) -> Commits:
+    """Start a producer, which fences the one before, and carry out in `places` what Kafka said of the last transaction.
 
-
-async def abort_unfinished(
-    kafka: str,
-    producer: AIOKafkaProducer,
-    awaited: Iterable[TopicPartition],
-    others: Iterable[TopicPartition] = (),
-    *,
-    limit_s: float = SEEN_LIMIT_S,
-) -> None:
-    """Make void what earlier lives of a started producer left unfinished, before it begins its first transaction.
-
-    Returns when readers see the `awaited` partitions to the end. In `others` it is left open when that is, since other
-    producers may have left something there. Raises KafkaError, and UnfinishedError when it is not seen for `limit_s`
-    [s]: then its own marks were left out, and a new start tries again.
+    `places` are all partitions that it may ever write to. Raises KafkaError.
     """
-    awaited = [*awaited]
-    await producer.begin_transaction()
-    # A partition belongs to a transaction by a record in it; this one is never seen.
-    sent = [await producer.send(tp.topic, b"", b"", tp.partition) for tp in (*awaited, *others)]
-    written = [await each for each in sent]
-    await producer.abort_transaction()
-    await until_seen(kafka, {each.topic_partition: each.offset + 1 for each in written[: len(awaited)]}, limit_s)
+    commit = await _was_committed(kafka, transactional_id)
+    await producer.start()
+    commits = Commits(producer)
+    commits.add(places)
+    await commits.until_finished(commit=commit)
+    return commits
+
+
+async def _was_committed(kafka: str, transactional_id: str) -> bool:
+    """Tell whether the last transaction of an id was acknowledged as committed."""
+    client = AIOKafkaClient(bootstrap_servers=kafka)
+    try:
+        await client.bootstrap()
+        while True:
+            try:
+                node = await client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+                answer = await client.send(node, DescribeTransaction(transactional_id))
+                ((code, _, state, *_),) = answer.transactions
+                if code == _ID_NOT_FOUND:
+                    return False
+                if code:
+                    raise for_code(code)(transactional_id)
+            except (KafkaError, OSError) as error:
+                _log.info("the last transaction cannot be asked for", id=transactional_id, error=repr(error))
+                await asyncio.sleep(_RETRY_S)
+                await client.force_metadata_update()
+            else:
+                return state in _COMMITTED
+    finally:
+        await client.close()

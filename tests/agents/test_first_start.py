@@ -14,7 +14,6 @@ from streams.agents.stopping import RESTART
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
 from streams.domain.registry import Snapshot
-from streams.stores.commits import Commits
 from tests.agents.conftest import REGISTERED
 from tests.folding import batch, message, value_of
 from tests.running import Installation, read, send, totals
@@ -77,7 +76,7 @@ def ends_of_a_first_step_at(
     monkeypatch.setattr(os, "_exit", end)
 
     async def step() -> None:
-        partition = Partition(settings, 1, Commits(settings.kafka))
+        partition = Partition(settings, 1)
         try:
             async with asyncio.timeout(120):
                 value = backlog("works")[offset][1]

@@ -13,7 +13,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
-from deploy.local.processes import TRY_AGAIN
 from schemas.messages import AlarmEvent, CalendarDocument, Reported, decode_event, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
@@ -25,7 +24,7 @@ from tests.agents.conftest import installed, processes_of
 from tests.registry_writing import write_set
 from tests.running import KILLED, Found, Installation, read, run, send_to, totals, until
 from tests.territory_city import CITY, ENTERPRISES, enterprise_documents, hour, plain, raws, snapshot
-from tests.unfinished import CODE, trust_producers
+from tests.unfinished import CODE, trusting
 
 DAY = "2018-06-30"
 NAME = "territory"
@@ -248,31 +247,27 @@ def test_killed_in_a_round_it_leaves_all_of_it_or_nothing(
     assert len(said) == len(set(said))
 
 
-@pytest.mark.parametrize("killed_at", ["", "territory.after-commit"])
-def test_a_round_that_kafka_acknowledged_and_never_finished_is_made_once_by_the_next_life(
-    settings: Settings, installation: Installation, tmp_path: Path, killed_at: str
+@pytest.mark.parametrize(("failpoint", "topic"), [("", ""), ("territory.after-commit", "alarm.events")])
+def test_a_round_that_kafka_acknowledged_and_did_not_finish_is_carried_out(
+    settings: Settings, installation: Installation, tmp_path: Path, failpoint: str, topic: str
 ) -> None:
-    trust_producers(settings.kafka)
-    haste = "import streams.agents.rounds; streams.agents.rounds.SEEN_SLACK_S = 0.0\n"
-    installation.start(
-        NAME, before=haste + CODE.format(file=str(tmp_path / "leave")), restart_on=(),
-        QINGYU_FAILPOINT=killed_at, QINGYU_TRANSACTION_TIMEOUT_S="2",
-    )  # fmt: skip
-    installation.wait_ready(NAME)
-    (tmp_path / "leave").touch()
-    write(settings, day_of(200))
-    # Killed before it could see; or it sees, and ends by itself.
-    assert installation.processes.wait(NAME, limit_s=200) == (KILLED if killed_at else TRY_AGAIN)
-    assert killed_at or "Kafka acknowledged a commit and did not finish it" in installation.log(NAME)
-    # Others wrote behind it, which nobody sees either.
-    write(settings, day_of(300, step=2))
-    assert written(settings) == {}
-    installation.start(NAME, "next")
-    until(lambda: written(settings) == expected(day_of(300, step=2)), what="the totals", every_s=0.3)
-    installation.wait_ready("next")
-    said = [(each.id, each.seq) for each in events(settings)]
-    assert said
-    assert len(said) == len(set(said))
+    with trusting(settings.kafka):
+        code = CODE.format(file=str(tmp_path / "leave"), topic=topic)
+        installation.start(NAME, before=code, restart_on=(), QINGYU_FAILPOINT=failpoint)
+        installation.wait_ready(NAME)
+        (tmp_path / "leave").touch()
+        write(settings, day_of(200))
+        if failpoint:
+            assert installation.processes.wait(NAME, limit_s=200) == KILLED
+            installation.start(NAME, "next")
+        # Others write behind it, which nobody sees either until then.
+        write(settings, day_of(300, step=2))
+        until(lambda: written(settings) == expected(day_of(300, step=2)), what="the totals", every_s=0.3)
+        until(lambda: events(settings), what="the alarms")
+        said = [(each.id, each.seq) for each in events(settings)]
+        assert len(said) == len(set(said))
+        assert {seq for _, seq in said} >= {1}
+        assert "did not finish it" in installation.log("next" if failpoint else NAME)
 
 
 def test_two_processes_of_a_shard_refuse_to_work_until_one_is_gone(

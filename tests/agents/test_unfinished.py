@@ -1,29 +1,30 @@
-"""A commit that Kafka acknowledged and never finished is found, made void, done again: nothing is lost or doubled."""
+"""What Kafka acknowledged and never finished is carried out by the worker or his next life: nothing lost or doubled."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
-from deploy.local.processes import TRY_AGAIN
 from schemas.settings import Settings
-from schemas.topics import REJECTED, STATE
+from schemas.topics import REJECTED
 from tests.folding import batch, message, value_of
 from tests.running import KILLED, Installation, read, send, totals, until
-from tests.unfinished import CODE, trust_producers
+from tests.unfinished import CODE, trusting
 
-HASTE = "import streams.agents.step; streams.agents.step.SEEN_LIMIT_S = 1.0\n"
 DAY = "2018-03-01"
 # One message cannot be read, which is set aside where all can see how often.
 FIRST = [("works", message(batch([("e01", f"{DAY}T08:15", "1")])))]
 SECOND = [("works", b"{"), ("works", message(batch([("e01", f"{DAY}T08:30", "2")])))]
 THIRD = [("works", message(batch([("e01", f"{DAY}T08:45", "4")])))]
+LEFT = "Kafka acknowledged a transaction and did not finish it"
 
 
 @pytest.fixture(autouse=True)
-def trusting(kafka: LocalKafka | ForeignKafka) -> None:
-    """Have a broker that leaves commits unfinished when it is made to."""
-    trust_producers(kafka.bootstrap)
+def trusted(kafka: LocalKafka | ForeignKafka) -> Iterator[None]:
+    """Have a broker that leaves transactions unfinished when it is made to."""
+    with trusting(kafka.bootstrap):
+        yield
 
 
 def day_kwh(settings: Settings) -> int | None:
@@ -32,56 +33,50 @@ def day_kwh(settings: Settings) -> int | None:
     return None if found is None else int(found)
 
 
-def test_a_worker_whose_step_is_not_seen_starts_anew_and_makes_it_once(
-    settings: Settings, installation: Installation, tmp_path: Path
-) -> None:
-    file = tmp_path / "leave"
-    installation.start("worker", before=HASTE + CODE.format(file=str(file)))
-    send(settings, FIRST)
-    installation.wait_done()
-    file.touch()
-    send(settings, SECOND)
-    until(lambda: installation.processes.endings("worker"), what="the end of the worker")
-    assert "Kafka acknowledged a commit and did not finish it" in installation.log("worker")
-    assert f"{settings.topic(STATE)}/1 before" in installation.log("worker")
-    send(settings, THIRD)
-    until(lambda: day_kwh(settings) == 7, what="the day")
-    assert len(read(settings, REJECTED)) == 1
-    installation.wait_ready("worker")
-    assert set(installation.processes.endings("worker")) == {TRY_AGAIN}
-
-
-def test_the_local_copy_of_a_step_that_was_not_seen_is_not_trusted_by_the_next_life(
-    settings: Settings, installation: Installation, tmp_path: Path
-) -> None:
-    file = tmp_path / "leave"
+def start(installation: Installation, file: Path, topic: str, failpoint: str = "") -> None:
+    """Start a worker that has taken in the first message, and leave its next transaction unfinished."""
+    send(installation.settings, FIRST)
     installation.start("worker")
-    send(settings, FIRST)
     installation.wait_done()
     installation.processes.kill("worker")
-    killed = {"restart_on": (), "QINGYU_FAILPOINT": "step.after-local"}
-    installation.start("worker", before=CODE.format(file=str(file)), **killed)
+    code = CODE.format(file=str(file), topic=topic)
+    installation.start("worker", before=code, restart_on=(), QINGYU_FAILPOINT=failpoint)
     # A worker is ready before it has been given its partitions.
     until(lambda: installation.ready("worker")[1].get("partitions", {}).get("1", {}).get("state") == "idle")
-    # The step's records stay hidden; the group's offsets, which another partition holds, are beyond it.
     file.touch()
-    send(settings, SECOND)
-    assert installation.processes.wait("worker", limit_s=200) == KILLED
-    assert not file.exists()
-    installation.start("worker")
-    send(settings, THIRD)
-    until(lambda: day_kwh(settings) == 7, what="the day")
-    assert len(read(settings, REJECTED)) == 1
-    installation.wait_ready("worker")
+    send(installation.settings, SECOND)
 
 
-def test_a_worker_that_cannot_make_void_what_was_left_tries_again(
+def test_a_worker_carries_out_its_own_step_that_is_not_seen(
     settings: Settings, installation: Installation, tmp_path: Path
 ) -> None:
+    start(installation, tmp_path / "leave", "rejected")
+    until(lambda: day_kwh(settings) == 3 and read(settings, REJECTED), what="the step")
+    send(settings, THIRD)
+    until(lambda: day_kwh(settings) == 7, what="the day")
+    assert LEFT in installation.log("worker")
+    assert len(read(settings, REJECTED)) == 1
+    assert installation.processes.endings("worker") == ()
+
+
+# Marks are left out of all partitions, or of those of one topic.
+@pytest.mark.parametrize(
+    ("failpoint", "topic"),
+    [("step.after-local", ""), ("step.after-local", "rejected"), ("step.before-commit", "state")],
+)
+def test_the_next_life_carries_out_what_was_acknowledged_and_makes_void_what_was_not(
+    settings: Settings, installation: Installation, tmp_path: Path, failpoint: str, topic: str
+) -> None:
     file = tmp_path / "leave"
-    file.touch()
-    send(settings, FIRST)
-    installation.start("worker", before=CODE.format(file=str(file)))
-    until(lambda: day_kwh(settings) == 1, what="the day")
-    assert "Kafka acknowledged a commit and did not finish it" in installation.log("worker")
-    assert installation.processes.endings("worker") == (TRY_AGAIN,)
+    start(installation, file, topic, failpoint)
+    assert installation.processes.wait("worker", limit_s=200) == KILLED
+    assert file.exists() == (failpoint == "step.before-commit")
+    installation.processes.log("worker").write_text("")
+    file.unlink(missing_ok=True)
+    installation.start("worker")
+    until(lambda: day_kwh(settings) == 3 and read(settings, REJECTED), what="the step")
+    send(settings, THIRD)
+    until(lambda: day_kwh(settings) == 7, what="the day")
+    assert LEFT in installation.log("worker")
+    assert len(read(settings, REJECTED)) == 1
+    assert installation.processes.endings("worker") == ()

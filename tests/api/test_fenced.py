@@ -1,4 +1,4 @@
-"""A fenced producer says that records are written when readers see them, and what it could not finish is never seen."""
+"""A fenced producer says that records are written when readers see them, and sees to it that they do."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,11 +9,10 @@ import pytest
 from deploy.local.kafka import ForeignKafka, LocalKafka
 from schemas.settings import Settings
 from schemas.topics import REGISTRY, REGISTRY_LOG
-from services.api import fenced
-from services.api.fenced import FencedProducer, NotWrittenError, Record
+from services.api.fenced import FencedProducer, Record
 from services.topics import apply_topics
 from tests.running import read, run
-from tests.unfinished import finish_all, leave_next, trust_producers
+from tests.unfinished import finish_all, leave_next, trusting
 
 
 @pytest.fixture
@@ -27,12 +26,11 @@ def settings(kafka: LocalKafka | ForeignKafka, prefix: str, tmp_path: Path) -> S
 @pytest.fixture
 def file(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file that leaves a commit unfinished while it is there."""
-    trust_producers(settings.kafka)
     monkeypatch.setenv("QINGYU_TOPIC_PREFIX", settings.topic_prefix)
-    monkeypatch.setattr(fenced, "SEEN_LIMIT_S", 0.5)
-    leave_next(str(tmp_path / "leave"))
-    yield tmp_path / "leave"
-    finish_all()
+    with trusting(settings.kafka):
+        leave_next(str(tmp_path / "leave"))
+        yield tmp_path / "leave"
+        finish_all()
 
 
 def one(value: bytes) -> list[Record]:
@@ -40,22 +38,44 @@ def one(value: bytes) -> list[Record]:
     return [Record(REGISTRY, b"key", value), Record(REGISTRY_LOG, b"key", value)]
 
 
-async def write(settings: Settings, file: Path) -> None:
-    """Write thrice: the second time Kafka acknowledges the commit and does not finish it."""
+async def write(settings: Settings, file: Path) -> list[bytes]:
+    """Write thrice: the second time Kafka acknowledges the commit and does not finish it; return what is seen then."""
     producer = FencedProducer(settings, "test", REGISTRY, REGISTRY_LOG)
     try:
         await producer.open()
         await producer.commit(one(b"first"))
         await asyncio.to_thread(file.touch)
-        with pytest.raises(NotWrittenError, match="acknowledged a commit and did not finish it"):
-            await producer.commit(one(b"second"))
-        await producer.open()
+        await producer.commit(one(b"second"))
+        seen = await asyncio.to_thread(read, settings, REGISTRY)
         await producer.commit(one(b"third"))
     finally:
         await producer.stop()
+    return [each.value for each in seen]
 
 
-def test_what_is_not_seen_is_not_written_and_what_comes_after_is_seen(settings: Settings, file: Path) -> None:
-    run(write(settings, file))
+def test_what_is_written_is_seen_also_where_kafka_does_not_finish_a_commit(settings: Settings, file: Path) -> None:
+    assert run(write(settings, file)) == [b"first", b"second"]
     for topic in (REGISTRY, REGISTRY_LOG):
-        assert [each.value for each in read(settings, topic)] == [b"first", b"third"]
+        assert [each.value for each in read(settings, topic)] == [b"first", b"second", b"third"]
+
+
+async def left(settings: Settings, file: Path) -> None:
+    """Commit what Kafka does not finish, and look no further after it, as who is killed."""
+    first, second = (FencedProducer(settings, "test", REGISTRY, REGISTRY_LOG) for _ in range(2))
+    try:
+        await first.open()
+        await asyncio.to_thread(file.touch)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await first.commit(one(b"left"))
+        assert await asyncio.to_thread(read, settings, REGISTRY) == []
+        await second.open()
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+def test_what_an_api_left_unfinished_is_carried_out_by_the_next(settings: Settings, file: Path) -> None:
+    run(left(settings, file))
+    for topic in (REGISTRY, REGISTRY_LOG):
+        assert [each.value for each in read(settings, topic)] == [b"left"]
