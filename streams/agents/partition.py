@@ -175,11 +175,11 @@ class Partition:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether the last step may not be seen yet."""
+        """Whether the last step may not be finished in all partitions."""
         return self._commits is not None and self._commits.pending
 
     async def finish(self) -> None:
-        """Return when readers see the last step."""
+        """Return when the last step is finished in all partitions."""
         if self._commits is not None:
             await self._commits.until_finished()
 

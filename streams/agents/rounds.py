@@ -170,7 +170,7 @@ class Rounds:
             await asyncio.to_thread(territories.follow, self._follower.snapshot)
 
     async def _finish(self) -> None:
-        """Return when readers see the last round: the next life asks Kafka for no more than how that one ended."""
+        """Return when the last round is finished everywhere: the next life asks for no more than how that one ended."""
         if self._commits is not None:
             await self._commits.until_finished()
 

@@ -55,14 +55,16 @@ class Commits:
 
     async def until_finished(self, *, commit: bool = True) -> None:
         """Return when nothing of this producer is open in any partition noted; otherwise put the marks there again."""
-        missed_at = time.monotonic() + MISSED_S
+        asked_s: float | None = None
         while self._places:
             self._places = await self._open(self._places)
-            if self._places and time.monotonic() > missed_at:
+            now_s = time.monotonic()
+            asked_s = asked_s or now_s
+            if self._places and now_s - asked_s > MISSED_S:
                 places = sorted(f"{tp.topic}/{tp.partition}" for tp in self._places)
                 _log.warning("Kafka acknowledged a transaction and did not finish it", commit=commit, places=places)
                 await self._mark(commit)
-                missed_at = time.monotonic() + MISSED_S
+                asked_s = None
             if self._places:
                 await asyncio.sleep(_ASK_EVERY_S)
 
