@@ -73,7 +73,8 @@ class City:
         )
         self.installation = Installation(self.settings, directory, processes)
         self.store = open_store(self.settings)
-        self.notes = 0  # sets of documents that were applied after the first
+        self.notes = 0  # sets of documents that were applied after the first, and confirmed
+        self._is_in_doubt = False  # whether one was not confirmed since
         # One address for all lives of a process.
         self.installation.ports.update({"gateway": free_port(), "api": free_port()})
         self._registered = 0  # documents of the first set
@@ -146,12 +147,14 @@ class City:
         """
         if not self.installation.ready("api")[0]:
             return
+        self._is_in_doubt = True
         try:
             done = self.apply(self._file("notes", notes(self.notes + 1)), APPLY_LIMIT_S)
         except subprocess.TimeoutExpired:
             return
         if done.returncode == 0:
             self.notes += 1
+            self._is_in_doubt = False
         elif done.returncode == 2:
             raise CityError(f"a set was refused: {done.stdout}{done.stderr}")
 
@@ -174,9 +177,9 @@ class City:
 
     def end(self, tell: Callable[[str], None] = lambda _: None) -> list[Reading]:
         """End the load, wait until everything is written everywhere, and return all readings that were taken."""
-        if self.notes:
+        if self._is_in_doubt:
             before = self.notes
-            # Whether the last set that was not confirmed is there is known once it was repeated.
+            # Whether it is there is known once it was repeated.
             until(lambda: self.note() or self.notes > before, READY_LIMIT_S, "a set is confirmed")
         tell("the last of the load")
         readings = self.sending.finish()
