@@ -25,6 +25,7 @@ from streams.stores.transaction_requests import DescribeProducers, DescribeTrans
 MISSED_S = 2.0
 _ASK_EVERY_S = 0.02
 _RETRY_S = 0.2
+_REQUEST_MS = 10_000  # as the producers themselves
 _ID_NOT_FOUND = 105
 _COMMITTED = ("PrepareCommit", "CompleteCommit")
 
@@ -122,7 +123,7 @@ async def started(
 
 async def _was_committed(kafka: str, transactional_id: str) -> bool:
     """Tell whether the last transaction of an id was acknowledged as committed."""
-    client = AIOKafkaClient(bootstrap_servers=kafka)
+    client = AIOKafkaClient(bootstrap_servers=kafka, request_timeout_ms=_REQUEST_MS)
     try:
         await client.bootstrap()
         while True:
