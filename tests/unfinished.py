@@ -8,15 +8,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.transaction_manager import TransactionManager
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from tests.running import until
+
 # What Python a process runs first: the next transaction after the file came is left unfinished; its end removes it.
 CODE = "from tests.unfinished import leave_next; leave_next({file!r}, {topic!r})"
 
+_VERIFICATION = "transaction.partition.verification.enable"
 _add = TransactionManager.maybe_add_partition_to_txn
 _commit = AIOKafkaProducer.commit_transaction
 
@@ -63,9 +67,16 @@ def trusting(bootstrap: str) -> Iterator[None]:
 
 
 def _verify(admin: KafkaAdminClient, whether: str) -> None:
-    wanted = {"transaction.partition.verification.enable": whether}
-    numbers = [each["broker_id"] for each in admin.describe_cluster()["brokers"]]
-    brokers = [ConfigResource(ConfigResourceType.BROKER, str(number), wanted) for number in numbers]
+    numbers = [str(each["broker_id"]) for each in admin.describe_cluster()["brokers"]]
+    brokers = [ConfigResource(ConfigResourceType.BROKER, number, {_VERIFICATION: whether}) for number in numbers]
     # kafka-python 3 has no types of its own, and those that type checkers bring along are of version 2.
-    answer = admin.alter_configs(brokers, raise_on_unknown=False)  # pyright: ignore[reportCallIssue]
+    api: Any = admin
+    answer = api.alter_configs(brokers, raise_on_unknown=False)
     assert {*answer["broker"].values()} == {"OK"}, answer
+
+    def settled() -> bool:
+        said = api.describe_configs(brokers, config_filter="all")["broker"]
+        return all(said[number][_VERIFICATION]["value"] == whether for number in numbers)
+
+    # A broker answers before it does so.
+    until(settled, what="the broker's setting")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError
 
 from schemas.settings import Settings
 from schemas.topics import Topic
@@ -99,7 +99,8 @@ class FencedProducer:
                 hit("fenced.committed")
                 commits.add(self._places.values())
                 await commits.until_finished()
-        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
+        # To send to a transaction that has failed meanwhile is illegal to the client, and no KafkaError.
+        except (KafkaError, IllegalOperation, OSError, TimeoutError, AssertionError) as error:
             # After an error the client may be in any state; opening it anew aborts what is left of the transaction.
             await self.stop()
             _log.warning("not written", writer=self._name, error=repr(error))

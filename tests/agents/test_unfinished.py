@@ -47,16 +47,21 @@ def start(installation: Installation, file: Path, topic: str, failpoint: str = "
     send(installation.settings, SECOND)
 
 
-def test_a_worker_carries_out_its_own_step_that_is_not_seen(
-    settings: Settings, installation: Installation, tmp_path: Path
-) -> None:
-    start(installation, tmp_path / "leave", "rejected")
+def carried_out(settings: Settings, installation: Installation) -> None:
+    """Wait until the step is there once, and the next one behind it, made by a worker that stays."""
     until(lambda: day_kwh(settings) == 3 and read(settings, REJECTED), what="the step")
     send(settings, THIRD)
     until(lambda: day_kwh(settings) == 7, what="the day")
     assert LEFT in installation.log("worker")
     assert len(read(settings, REJECTED)) == 1
     assert installation.processes.endings("worker") == ()
+
+
+def test_a_worker_carries_out_its_own_step_that_is_not_seen(
+    settings: Settings, installation: Installation, tmp_path: Path
+) -> None:
+    start(installation, tmp_path / "leave", "rejected")
+    carried_out(settings, installation)
 
 
 # Marks are left out of all partitions, or of those of one topic.
@@ -74,9 +79,4 @@ def test_the_next_life_carries_out_what_was_acknowledged_and_makes_void_what_was
     installation.processes.log("worker").write_text("")
     file.unlink(missing_ok=True)
     installation.start("worker")
-    until(lambda: day_kwh(settings) == 3 and read(settings, REJECTED), what="the step")
-    send(settings, THIRD)
-    until(lambda: day_kwh(settings) == 7, what="the day")
-    assert LEFT in installation.log("worker")
-    assert len(read(settings, REJECTED)) == 1
-    assert installation.processes.endings("worker") == ()
+    carried_out(settings, installation)
