@@ -11,8 +11,8 @@ or by his next life, which asks how the last transaction ended before it begins 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -30,6 +30,7 @@ _ID_NOT_FOUND = 105
 _COMMITTED = ("PrepareCommit", "CompleteCommit")
 
 _log = structlog.get_logger(__name__)
+AnswerT = TypeVar("AnswerT")
 
 
 class Commits:
@@ -73,30 +74,27 @@ class Commits:
         """Return the partitions in which this producer has a transaction open."""
         client = self._producer.client
         me: int = self._transactions.producer_id
-        while True:
-            try:
-                by_node: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-                for tp in places:
-                    await self._producer.partitions_for(tp.topic)  # makes the topic known
-                    leader = client.cluster.leader_for_partition(tp)
-                    if leader in (None, -1):
-                        raise LeaderNotAvailableError(f"{tp.topic}/{tp.partition}")
-                    by_node[leader][tp.topic].append(tp.partition)
-                found: set[TopicPartition] = set()
-                for node, partitions in by_node.items():
-                    answer = await client.send(node, DescribeProducers(partitions))
-                    for topic, parts, _ in answer.topics:
-                        for number, code, _, producers, _ in parts:
-                            if code:
-                                raise for_code(code)(f"{topic}/{number}")
-                            if any(id_ == me and open_since >= 0 for id_, _, _, _, _, open_since, _ in producers):
-                                found.add(TopicPartition(topic, number))
-            except (KafkaError, OSError) as error:
-                _log.info("open transactions cannot be asked for", error=repr(error))
-                await asyncio.sleep(_RETRY_S)
-                await client.force_metadata_update()
-            else:
-                return found
+
+        async def ask() -> set[TopicPartition]:
+            by_node: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+            for tp in places:
+                await self._producer.partitions_for(tp.topic)  # makes the topic known
+                leader = client.cluster.leader_for_partition(tp)
+                if leader in (None, -1):
+                    raise LeaderNotAvailableError(f"{tp.topic}/{tp.partition}")
+                by_node[leader][tp.topic].append(tp.partition)
+            found: set[TopicPartition] = set()
+            for node, partitions in by_node.items():
+                answer = await client.send(node, DescribeProducers(partitions))
+                for topic, parts, _ in answer.topics:
+                    for number, code, _, producers, _ in parts:
+                        if code:
+                            raise for_code(code)(f"{topic}/{number}")
+                        if any(id_ == me and open_since >= 0 for id_, _, _, _, _, open_since, _ in producers):
+                            found.add(TopicPartition(topic, number))
+            return found
+
+        return await _answer(client, ask)
 
     async def _mark(self, commit: bool) -> None:
         """Make a transaction of the partitions noted that holds no records."""
@@ -124,22 +122,31 @@ async def started(
 async def _was_committed(kafka: str, transactional_id: str) -> bool:
     """Tell whether the last transaction of an id was acknowledged as committed."""
     client = AIOKafkaClient(bootstrap_servers=kafka, request_timeout_ms=_REQUEST_MS)
+
+    async def ask() -> bool:
+        node = await client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
+        answer = await client.send(node, DescribeTransaction(transactional_id))
+        ((code, _, state, *_),) = answer.transactions
+        if code not in (0, _ID_NOT_FOUND):
+            raise for_code(code)(transactional_id)
+        return state in _COMMITTED
+
     try:
         await client.bootstrap()
-        while True:
-            try:
-                node = await client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
-                answer = await client.send(node, DescribeTransaction(transactional_id))
-                ((code, _, state, *_),) = answer.transactions
-                if code == _ID_NOT_FOUND:
-                    return False
-                if code:
-                    raise for_code(code)(transactional_id)
-            except (KafkaError, OSError) as error:
-                _log.info("the last transaction cannot be asked for", id=transactional_id, error=repr(error))
-                await asyncio.sleep(_RETRY_S)
-                await client.force_metadata_update()
-            else:
-                return state in _COMMITTED
+        return await _answer(client, ask)
     finally:
         await client.close()
+
+
+async def _answer(client: AIOKafkaClient, ask: Callable[[], Awaitable[AnswerT]]) -> AnswerT:
+    """Ask Kafka until it answers."""
+    away = False
+    while True:
+        try:
+            return await ask()
+        except (KafkaError, OSError) as error:
+            if not away:
+                _log.info("Kafka cannot be asked about transactions", error=repr(error))
+            away = True
+            await asyncio.sleep(_RETRY_S)
+            await client.force_metadata_update()
