@@ -56,22 +56,22 @@ class Output(NamedTuple):
     value: bytes
 
 
-# Of each enterprise: the hour that readings come for and the one before, and both where late ones go. A decoded hour
-# of minute data is 3 KiB a meter and more, so what is kept of them decides the memory of a worker.
-HOURS_KEPT = 4
-_HOUR_TEXT = len(hour_text(0))
+# Of each enterprise, by what they hold, so many objects that were used last stay decoded: the hour that readings come
+# for and the one before, and both where late ones go; a day and the one before; with their months and years.
+KEPT: dict[type, int] = {Hour: 4, Block: 2, CalendarDocument: 6}
 
 
 class Cache:
     """Decoded objects of a partition, the least recently used dropped first; it may be empty at any time.
 
-    Of the hours of an enterprise the last `HOURS_KEPT` that were used stay, so that memory does not grow with time.
+    A decoded hour of minute data is 3 KiB a meter and more, a day's block 1 KiB: what is kept of them decides the
+    memory of a worker. Of each enterprise `KEPT` of them stay, so that memory does not grow with time.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._objects: OrderedDict[bytes, Any] = OrderedDict()
-        self._hours: dict[bytes, list[bytes]] = {}  # by enterprise, the least recently used first
+        self._used: dict[bytes, list[bytes]] = {}  # by enterprise and kind, the least recently used first
 
     def get(self, key: bytes) -> Any:
         """Return the object under a key, None when it is not here."""
@@ -88,18 +88,18 @@ class Cache:
             else:
                 self._objects[key] = value
                 self._objects.move_to_end(key)
-                if isinstance(value, Hour):
-                    self._used(key)
+                if type(value) in KEPT:
+                    self._note(key, KEPT[type(value)])
         while len(self._objects) > self._limit:
             self._objects.popitem(last=False)
 
-    def _used(self, key: bytes) -> None:
-        """Note that an hour was used, and drop what is more than is kept of its enterprise."""
-        used = self._hours.setdefault(key[:-_HOUR_TEXT], [])
+    def _note(self, key: bytes, kept: int) -> None:
+        """Note that one of a kind was used, and drop what is more than is kept of its enterprise."""
+        used = self._used.setdefault(key.rpartition(b"|")[0], [])
         if key in used:
             used.remove(key)
         used.append(key)
-        if len(used) > HOURS_KEPT:
+        if len(used) > kept:
             self._objects.pop(used.pop(0), None)
 
 
