@@ -25,7 +25,8 @@ class Shelf:
     def put(self, document: CalendarDocument, text: bytes) -> bool:
         """Take over a document with its encoded text; return whether the text is another than before."""
         entity, period = document.entity, document.period
-        packed = _compress(text)
+        # What the compressor gives keeps the room of its worst case, which is more than the text had.
+        packed = bytes(memoryview(_compress(text)))
         at = self._packed.setdefault(period, {})
         if at.get(entity) == packed:
             return False
