@@ -97,7 +97,7 @@ chaos-quick: need-java setup  ## ten faults of different kinds, as the tests do 
 verify-overload: need-kafka setup  ## offer the gateway ten times what it can take, with 10,000 connections: it sheds, keeps what it accepted, recovers
 	@$(RUN) python -m bench.verify_overload
 
-verify-soak: need-kafka need-influx setup  ## everything at half load for two hours: memory, files, connections and what waits stay as they are
+verify-soak: need-kafka need-influx setup  ## everything under load for two hours: memory, files, connections and what waits stay as they are
 	@$(RUN) python -m bench.verify_soak
 
 # Only here: the fuzzer (group fuzz).
