@@ -14,6 +14,8 @@ from streams.domain.hour import Hour
 from streams.domain.packing import unpack
 from streams.domain.state import BLOCK, CURSOR_KEY, HOUR, PLACE
 
+# What was written last stays in memory until there is so much of it, in each partition; then it goes to the disk.
+WRITE_BUFFER_BYTES = 16 << 20
 POSITION_KEY = b"~position"  # next offset of the state topic to read
 _HOUR = HOUR.encode()
 _BLOCK_PART = f"|{BLOCK}|".encode()
@@ -34,6 +36,7 @@ class StateStore:
             options.create_if_missing(True)
             options.set_keep_log_file_num(2)
             options.set_max_background_jobs(2)
+            options.set_write_buffer_size(WRITE_BUFFER_BYTES)
             self._map = Rdict(str(directory), options)
         except Exception as error:
             raise StateError(

@@ -1,5 +1,6 @@
 """The local copy of a partition's state, by turns in the hands of two workers and after a worker was killed."""
 
+import os
 from pathlib import Path
 
 from schemas.messages import decode_calendar
@@ -7,7 +8,7 @@ from streams.domain.fold import Cursor, Effects, PartitionFold
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
 from streams.domain.registry import Snapshot
-from streams.stores.state import StateStore
+from streams.stores.state import WRITE_BUFFER_BYTES, StateStore
 from tests.folding import REGISTRY, batch, documents, message, meter
 
 PLANS = Plans(Snapshot.build(1, documents(REGISTRY, meter("e01"), meter("r01", "register", role="sub"))))
@@ -70,3 +71,14 @@ def test_the_days_of_other_enterprises_stay(tmp_path: Path) -> None:
     store.write({b"works|d|2018-03-01": b"1", b"works2|d|2018-03-01": b"2", b"works|h|00000001": b""}, 1)
     store.take_changelog({b"works|h|00000002": None}, 2)
     assert [key for key, _ in store.scan(b"works")] == [b"works2|d|2018-03-01", b"works|h|00000001"]
+
+
+def test_what_is_written_last_takes_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    store = StateStore(tmp_path / "state")
+    taken = list[int]()
+    for number in range(4 * WRITE_BUFFER_BYTES >> 20):
+        store.write({f"works|h|{number}".encode(): os.urandom(1 << 20)}, number)
+        taken.append(store._map.property_int_value("rocksdb.cur-size-all-mem-tables") or 0)
+    assert max(taken) > WRITE_BUFFER_BYTES / 2
+    # One is written to while the one before goes to the disk.
+    assert max(taken) < 3 * WRITE_BUFFER_BYTES
