@@ -25,12 +25,12 @@ class Shelf:
     def put(self, document: CalendarDocument, text: bytes) -> bool:
         """Take over a document with its encoded text; return whether the text is another than before."""
         entity, period = document.entity, document.period
-        # What the compressor gives keeps the room of its worst case, which is more than the text had.
-        packed = bytes(memoryview(_compress(text)))
+        packed = _compress(text)
         at = self._packed.setdefault(period, {})
         if at.get(entity) == packed:
             return False
-        at[entity] = packed
+        # What the compressor gives keeps the room of its worst case, which is more than the text had.
+        at[entity] = bytes(memoryview(packed))
         if len(period) == _DAY_NAME and period > self._last_day.get(entity, ""):
             self._last_day[entity] = period
         self._remember((period, entity), document)
