@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.topics import Topic
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import Commits, started
+from streams.stores.commits import REQUEST_MS, Commits, started
 
 # A set of 100,000 documents is sent in some 20 s; nobody but this writer waits for an open transaction.
 TRANSACTION_TIMEOUT_S = 120.0
@@ -63,7 +63,7 @@ class FencedProducer:
             client_id=name,
             transactional_id=name,
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
-            request_timeout_ms=10_000,
+            request_timeout_ms=REQUEST_MS,
             retry_backoff_ms=50,
             max_batch_size=512 << 10,
             max_request_size=MAX_REQUEST_BYTES,

@@ -38,11 +38,10 @@ from streams.domain.plan import Plans
 from streams.domain.state import CURSOR_KEY
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import Commits, started
+from streams.stores.commits import REQUEST_MS, Commits, started
 from streams.stores.state import StateError, StateStore
 
 _CATCH_UP_RECORDS = 5000
-_REQUEST_MS = 10_000
 _decode_cursor = msgspec.json.Decoder(Cursor).decode
 # What a step may write to: in the partition of its own number, and in any.
 _OWN = {topic.name: topic for topic in (STATE, TOTALS, REVISIONS, FINDINGS, ALARM_CONDITIONS, ALARM_EVENTS)}
@@ -101,7 +100,7 @@ class Partition:
             bootstrap_servers=settings.kafka,
             transactional_id=name,
             transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
-            request_timeout_ms=_REQUEST_MS,
+            request_timeout_ms=REQUEST_MS,
             retry_backoff_ms=20,
             max_batch_size=BATCH_BYTES,
             linger_ms=0,

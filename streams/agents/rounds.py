@@ -27,12 +27,11 @@ from streams.domain.territory import Territories, is_territory
 from streams.domain.work import Output
 from streams.failpoints import hit
 from streams.stores.closing import close_client
-from streams.stores.commits import Commits, started
+from streams.stores.commits import REQUEST_MS, Commits, started
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 ROUND_LIMIT_S = 120.0
 PAUSE_S = 0.05
-_REQUEST_MS = 10_000
 
 _log = structlog.get_logger(__name__)
 # What a round may write to, in any partition.
@@ -241,7 +240,7 @@ class Rounds:
             bootstrap_servers=settings.kafka,
             transactional_id=name,
             transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
-            request_timeout_ms=_REQUEST_MS,
+            request_timeout_ms=REQUEST_MS,
             retry_backoff_ms=20,
             max_batch_size=BATCH_BYTES,
             linger_ms=0,

@@ -23,9 +23,10 @@ from streams.stores.transaction_requests import DescribeProducers, DescribeTrans
 
 # A mark is there within milliseconds. To put another one where it only came late does no harm.
 MISSED_S = 2.0
+# So long a producer of transactions, and what is asked about them, waits for an answer.
+REQUEST_MS = 10_000
 _ASK_EVERY_S = 0.02
 _RETRY_S = 0.2
-_REQUEST_MS = 10_000  # as the producers themselves
 _ID_NOT_FOUND = 105
 _COMMITTED = ("PrepareCommit", "CompleteCommit")
 
@@ -121,7 +122,7 @@ async def started(
 
 async def _was_committed(kafka: str, transactional_id: str) -> bool:
     """Tell whether the last transaction of an id was acknowledged as committed."""
-    client = AIOKafkaClient(bootstrap_servers=kafka, request_timeout_ms=_REQUEST_MS)
+    client = AIOKafkaClient(bootstrap_servers=kafka, request_timeout_ms=REQUEST_MS)
 
     async def ask() -> bool:
         node = await client.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
