@@ -27,7 +27,7 @@ from rich.progress import Progress
 from bench.city import CV_KGCE, DAY, ENVELOPE, energy
 from bench.outcome import circumstances, write
 from bench.page import board_latency_table, write_table
-from bench.worker import cpu_s
+from bench.using import cpu_s
 from schemas.windows import SHANGHAI
 from services.clock import Clock
 from services.simulator.stack import ROLES, STORES, Stack, running_stack

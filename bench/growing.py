@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench import city, history
 from bench.contenders.topics import last_values, records, topic_bytes
-from bench.using import Using
-from bench.worker import peak_mib, producing, send
+from bench.using import Using, memory_mib
+from bench.worker import producing, send
 from deploy.local.kafka import ForeignKafka, LocalKafka
 from deploy.local.processes import Processes
 from schemas.messages import decode_calendar
@@ -79,12 +79,12 @@ def run(kafka: LocalKafka | ForeignKafka, prefix: str, folder: Path, case: Case)
             installation.start("worker", name, restart_on=(), QINGYU_STEP_MESSAGES=step)
         until(lambda: have_all(installation, names), OPEN_S, "all partitions open", 0.2)
         opened_s = time.monotonic() - began
-        opened_mib = max(peak_mib(processes.pid(name)) for name in names)
+        opened_mib = max(memory_mib(processes.pid(name), "VmHWM") for name in names)
         pids = {name: processes.pid(name) for name in names}
         if isinstance(kafka, LocalKafka):
             pids["kafka"] = kafka.pid
         using, before = asyncio.run(_take(settings, case, installation, names, pids))
-        peaks = [peak_mib(processes.pid(name)) for name in names]
+        peaks = [memory_mib(processes.pid(name), "VmHWM") for name in names]
     cpu_s = sum(using.cpu_s[name] for name in names)
     after = asyncio.run(_state(settings))
     whole = case.enterprises * case.meters * case.minutes

@@ -29,7 +29,7 @@ from bench.contenders.contender import PARTITIONS, Contender, Task
 from bench.contenders.readings import OF_ENTERPRISE, expected, messages
 from bench.contenders.topics import load, make_topic, results
 from bench.outcome import RESULTS, circumstances, write
-from bench.worker import cpu_s
+from bench.using import cpu_s
 from deploy.local.kafka import broker
 from deploy.local.leash import end, signal_group, spawn
 

@@ -16,8 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
 from bench import city, wrk
-from bench.using import Using
-from bench.worker import peak_mib
+from bench.using import Using, memory_mib
 from deploy.local.kafka import ForeignKafka, LocalKafka
 from deploy.local.processes import Processes
 from schemas.messages import decode_readings
@@ -117,7 +116,7 @@ class Pushing:
             with Using(pids if self._kafka_pid is None else {**pids, "kafka": self._kafka_pid}) as using:
                 sent, sender_s = send(seconds)
             gateway_s = sum(using.cpu_s[name] for name in names)
-            peak = max(peak_mib(processes.pid(name)) for name in names)
+            peak = max(memory_mib(processes.pid(name), "VmHWM") for name in names)
         kept = asyncio.run(_kept(self._settings, ends))
         requests = sum(one.requests for one in sent)
         roles = {"gateway": gateway_s, "kafka": using.cpu_s.get("kafka"), "sender": sender_s}

@@ -34,7 +34,8 @@ from bench.kept import Kept
 from bench.outcome import circumstances, write
 from bench.page import write_table
 from bench.storing import settings_of
-from bench.worker import peak_mib, producing, send
+from bench.using import memory_mib
+from bench.worker import producing, send
 from deploy.local.influx import LocalInflux
 from deploy.local.kafka import ForeignKafka, LocalKafka, broker
 from deploy.local.processes import Processes
@@ -133,7 +134,7 @@ def state(kafka: Broker, prefix: str, folder: Path, size: Size, tell: Tell) -> d
         tell(f"{entries['entries']:,} entries of state on the topic")
         # What it had on disk was of an empty topic, so it has nothing to go by.
         rebuilt_s = started_s(installation, "worker")
-        rebuilt_mib = peak_mib(installation.processes.pid("worker"))
+        rebuilt_mib = memory_mib(installation.processes.pid("worker"), "VmHWM")
         tell(f"from the topic alone {rebuilt_s:.1f} s")
         again: dict[str, list[float]] = {"stopped": [], "killed": []}
         installation.processes.stop("worker")
@@ -144,7 +145,7 @@ def state(kafka: Broker, prefix: str, folder: Path, size: Size, tell: Tell) -> d
                     ended("worker")
                 again[name].append(started_s(installation, "worker"))
             tell(f"{name} and started again {median(again[name]):.1f} s")
-        restarted_mib = peak_mib(installation.processes.pid("worker"))
+        restarted_mib = memory_mib(installation.processes.pid("worker"), "VmHWM")
     # Of little state the difference is chance.
     reading_s = rebuilt_s - median(empty)
     told = reading_s >= LEAST_S

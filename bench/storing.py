@@ -16,8 +16,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench import city
-from bench.using import Using, cores_here, limit
-from bench.worker import peak_mib, producing, send
+from bench.using import Using, cores_here, limit, memory_mib
+from bench.worker import producing, send
 from deploy.local.influx import LocalInflux, influx
 from deploy.local.kafka import ForeignKafka, LocalKafka
 from deploy.local.processes import Processes
@@ -122,7 +122,7 @@ class _Storing:
             self._tell(
                 f"{self._store}: {live['readings_per_s']:,.0f} readings/s live: p99 {live['lag_p99_s']:.2f} s behind"
             )
-            peak = peak_mib(processes.pid("sink"))
+            peak = memory_mib(processes.pid("sink"), "VmHWM")
             points = metric(installation.ports["sink"], "qingyu_sink_points_total")
         series = self._series()
         return {

@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from bench import city, deep_city
 from bench.outcome import circumstances, write
+from bench.using import cpu_s, memory_mib
 from deploy.local.kafka import broker
 from deploy.local.leash import end, spawn
 from schemas.messages import decode_calendar
@@ -32,7 +33,6 @@ from tests.registry_writing import write_set
 BATCH = 200
 ROUNDS = 5  # single runs differ by a third on a shared machine
 LIMIT_S = 600.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 _WORKER = [sys.executable, "-c", "from streams.agents.worker import serve; from schemas.settings import Settings; "
            "serve(Settings())"]  # fmt: skip
@@ -54,31 +54,6 @@ class Run:
     readings_per_s: float
     peak_mib: float
     correct: bool | None
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU time that a process has used, with all its threads, those that ended too [s]."""
-    if sys.platform == "linux":
-        # The number of the clock of another process, as clock_getcpuclockid makes it: to the nanosecond, no ticks.
-        return time.clock_gettime((~pid << 3) | 2)
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
-
-
-def machine_cpu_s() -> float | None:
-    """Return the CPU time that all processes of this machine have used [s]; None where the system does not tell."""
-    if sys.platform != "linux":
-        return None
-    user, nice, system, _, _, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
-    return (user + nice + system + irq + softirq) / _TICKS
-
-
-def peak_mib(pid: int) -> float:
-    """Return the most memory that a process has held [MiB]."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 async def measure(settings: Settings, contender: str, group: str, readings: int, progress: Progress) -> Run:
@@ -110,7 +85,7 @@ async def measure(settings: Settings, contender: str, group: str, readings: int,
             await producer.commit_transaction()
         await _taken(watcher, ends, process, log)
         cpu, wall = cpu_s(process.pid) - cpu, time.monotonic() - wall
-        peak = peak_mib(process.pid)
+        peak = memory_mib(process.pid, "VmHWM")
     finally:
         if process is not None:
             end(process, grace_s=5)

@@ -22,7 +22,8 @@ from bench.city import METERS
 from bench.contenders.contender import PARTITIONS, Contender, Results, Task
 from bench.contenders.readings import enterprises_of, messages
 from bench.contenders.topics import admin, changelog_bytes, make_topic, results
-from bench.worker import LIMIT_S, cpu_s, peak_mib, producing, send
+from bench.using import cpu_s, memory_mib
+from bench.worker import LIMIT_S, producing, send
 from deploy.local.leash import end, spawn
 from schemas.settings import Settings
 
@@ -125,7 +126,7 @@ async def _measure(
             await producer.commit_transaction()
         await _taken(watcher, contender, task, ends, process, log, progress)
         cpu, wall = cpu_s(process.pid) - cpu, time.monotonic() - wall
-        return cpu, wall, task.readings - first * task.batch, peak_mib(process.pid)
+        return cpu, wall, task.readings - first * task.batch, memory_mib(process.pid, "VmHWM")
     finally:
         if process is not None:
             end(process, grace_s=GRACE_S)

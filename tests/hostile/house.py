@@ -1,7 +1,6 @@
 """A house under attack: a gateway and an api as the command starts them, with a small city, and what one asks them."""
 
 import asyncio
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from bench.using import memory_mib
 from deploy.local.processes import Processes
 from schemas.settings import Settings
 from services.topics import apply_topics
@@ -59,10 +59,7 @@ class House:
 
     def rss_mib(self, role: str, *, peak: bool = False) -> float:
         """Return the memory of a process, or the most that it ever had [MiB]."""
-        status = Path(f"/proc/{self.installation.processes.pid(role)}/status").read_text(encoding="ascii")
-        found = re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s*(\d+) kB", status, re.MULTILINE)
-        assert found is not None
-        return int(found[1]) / 1024
+        return memory_mib(self.installation.processes.pid(role), "VmHWM" if peak else "VmRSS")
 
     def serves(self) -> None:
         """See that who means well is served by both."""
