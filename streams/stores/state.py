@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rocksdict import Options, Rdict, WriteBatch
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, WriteBatch
 
 from streams.domain.hour import Hour
 from streams.domain.packing import unpack
@@ -16,8 +16,12 @@ from streams.domain.state import BLOCK, CURSOR_KEY, HOUR, PLACE
 
 # What was written last stays in memory until there is so much of it, in each partition; then it goes to the disk.
 WRITE_BUFFER_BYTES = 16 << 20
+# What was read of the files last stays in memory, too: so much of it, of all partitions of a process together. What
+# steps use again is kept decoded by the fold; of what is read here the system keeps the pages.
+READ_CACHE_BYTES = 8 << 20
 POSITION_KEY = b"~position"  # next offset of the state topic to read
 _HOUR = HOUR.encode()
+_READ_CACHE = Cache(READ_CACHE_BYTES)
 _BLOCK_PART = f"|{BLOCK}|".encode()
 
 
@@ -37,6 +41,9 @@ class StateStore:
             options.set_keep_log_file_num(2)
             options.set_max_background_jobs(2)
             options.set_write_buffer_size(WRITE_BUFFER_BYTES)
+            tables = BlockBasedOptions()
+            tables.set_block_cache(_READ_CACHE)
+            options.set_block_based_table_factory(tables)
             self._map = Rdict(str(directory), options)
         except Exception as error:
             raise StateError(

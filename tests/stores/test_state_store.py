@@ -8,7 +8,7 @@ from streams.domain.fold import Cursor, Effects, PartitionFold
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
 from streams.domain.registry import Snapshot
-from streams.stores.state import WRITE_BUFFER_BYTES, StateStore
+from streams.stores.state import READ_CACHE_BYTES, WRITE_BUFFER_BYTES, StateStore
 from tests.folding import REGISTRY, batch, documents, message, meter
 
 PLANS = Plans(Snapshot.build(1, documents(REGISTRY, meter("e01"), meter("r01", "register", role="sub"))))
@@ -82,3 +82,16 @@ def test_what_is_written_last_takes_no_more_memory_than_it_may(tmp_path: Path) -
     assert max(taken) > WRITE_BUFFER_BYTES / 2
     # One is written to while the one before goes to the disk.
     assert max(taken) < 3 * WRITE_BUFFER_BYTES
+
+
+def test_what_was_read_last_takes_no_more_memory_in_all_partitions_together_than_it_may(tmp_path: Path) -> None:
+    stores = [StateStore(tmp_path / name) for name in ("0", "1", "2")]
+    keys = [f"works|h|{number:05}".encode() for number in range(READ_CACHE_BYTES >> 12)]
+    taken = list[int]()
+    for store in stores:
+        store.write({key: os.urandom(1 << 12) for key in keys}, 1)
+        store._map.flush()
+        for key in keys:
+            store.get(key)
+        taken.append(store._map.property_int_value("rocksdb.block-cache-usage") or 0)
+    assert READ_CACHE_BYTES / 2 < max(taken) < 1.1 * READ_CACHE_BYTES
