@@ -57,8 +57,9 @@ class Output(NamedTuple):
 
 
 # Of each enterprise, by what they hold, so many objects that were used last stay decoded: the hour that readings come
-# for and the one before, and both where late ones go; a day and the one before; with their months and years.
-KEPT: dict[type, int] = {Hour: 4, Block: 2, CalendarDocument: 6}
+# for and the one before, and both where late ones go; a day and the one before; of documents these days with their
+# month and year.
+KEPT: dict[type, int] = {Hour: 4, Block: 2, CalendarDocument: 4}
 
 
 class Cache:

@@ -28,7 +28,7 @@ def document(enterprise: str, number: int) -> tuple[bytes, Any]:
 
 
 Make = Callable[[str, int], tuple[bytes, Any]]
-KINDS = pytest.mark.parametrize(("make", "most"), [(hour, KEPT[Hour]), (block, KEPT[Block]), (document, 6)])
+KINDS = pytest.mark.parametrize(("make", "most"), [(hour, KEPT[Hour]), (block, KEPT[Block]), (document, 4)])
 
 
 def kept(cache: Cache, make: Make, enterprise: str) -> list[int]:
@@ -57,7 +57,7 @@ def test_one_that_is_used_again_stays_before_newer_ones(make: Make, most: int) -
 
 def test_hours_days_and_documents_do_not_push_each_other_out() -> None:
     cache = Cache(10_000)
-    for make, most in ((hour, 4), (block, 2), (document, 6)):
+    for make, most in ((hour, 4), (block, 2), (document, 4)):
         for number in range(most):
             cache.put(dict([make("works", number)]))
-    assert [len(kept(cache, make, "works")) for make in (hour, block, document)] == [4, 2, 6]
+    assert [len(kept(cache, make, "works")) for make in (hour, block, document)] == [4, 2, 4]
