@@ -20,7 +20,7 @@ from services.clock import Clock
 from tests.local_http import LocalHttp
 
 ENTERPRISES, METERS, INSTANTS = 500, 20, 10
-START = dt.datetime(2026, 1, 5, 10, 5, tzinfo=SHANGHAI)
+START = dt.datetime(2026, 1, 5, 3, 5, tzinfo=SHANGHAI)
 START_MS = int(START.timestamp() * 1000)
 # What each register counts in a second [0.01 kWh].
 COUNTS_PER_S = 5
