@@ -29,7 +29,7 @@ ANSWER_S = 30.0
 PATIENCE_S = 20.0
 
 
-def documents(hook: str, probes: int, enterprises: int = ENTERPRISES) -> list[dict[str, Any]]:
+def documents(hook: str, probes: int) -> list[dict[str, Any]]:
     """Return the registry: the load's enterprises with their meters, others of one meter each, and who is told."""
     found: list[dict[str, Any]] = [
         *energy(),
@@ -42,7 +42,7 @@ def documents(hook: str, probes: int, enterprises: int = ENTERPRISES) -> list[di
         {**ENVELOPE, "kind": "route", "id": "duty", "spec": {"recipients": ["duty"]}},
     ]  # fmt: skip
     meters = [(f"m{meter:02}", {"type": "register"}) for meter in range(METERS)]
-    for number in range(enterprises):
+    for number in range(ENTERPRISES):
         found += _enterprise(f"e{number:03}", meters)
     for number in range(probes):
         found += _enterprise(f"p{number:04}", [("q", {"type": "interval", "step": "15min"})])
@@ -102,12 +102,11 @@ class Hook(LocalHttp):
 class Load:
     """What was sent so far: readings accepted in all, batches answered otherwise, and of each enterprise the counts.
 
-    A batch has so many `instants` of all meters of one of `enterprises`, if the rate is enough for so many. `speed` is
+    A batch has so many `instants` of all meters of an enterprise, if the rate is enough for so many. `speed` is
     how fast the clock goes by which readings are stamped. `counts` has by enterprise the first and the last count that
     each of its registers was sent [0.01 kWh], without what is the register's own.
     """
 
-    enterprises: int = ENTERPRISES
     instants: int = INSTANTS
     speed: float = 1.0
     accepted: int = 0
@@ -120,7 +119,7 @@ class Load:
         The last instant of a batch is the present one.
         """
         # By the clock of the readings no register is read more than once a second.
-        enterprises = max(1, min(self.enterprises, int(rate * self.speed) // METERS))
+        enterprises = max(1, min(ENTERPRISES, int(rate * self.speed) // METERS))
         every_s = METERS * self.instants / rate
         apart_ms = every_s * enterprises * 1000 / self.instants * self.speed
         pending: set[asyncio.Task[None]] = set()
