@@ -77,6 +77,15 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
         os.killpg(process.pid, number)
 
 
+def pause(process: subprocess.Popen[bytes]) -> None:
+    """Stop a child of ``spawn`` and all it started (STOP), and return when the child stands still or has ended."""
+    signal_group(process, signal.SIGSTOP)
+    # The kernel stops one thread after the other, and those that still run can answer; it tells when all have stopped.
+    if hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+
 def end(process: subprocess.Popen[bytes], *, grace_s: float) -> int:
     """Ask a child of ``spawn`` to end (TERM), kill its group after the grace, and return its exit status.
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM, Signals
+from signal import SIGCONT, SIGTERM, Signals
 from types import TracebackType
 from typing import Self
 
@@ -171,7 +171,7 @@ class Processes:
 
     def pause(self, name: str) -> None:
         """Let it hang (SIGSTOP)."""
-        self.signal(name, SIGSTOP)
+        leash.pause(self._find(name).process)
 
     def resume(self, name: str) -> None:
         """Let a paused process go on (SIGCONT)."""

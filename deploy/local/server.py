@@ -49,7 +49,7 @@ class LocalServer(ABC):
 
     def pause(self) -> None:
         """Let it hang (SIGSTOP): connections stay open and nothing answers."""
-        leash.signal_group(self._started(), signal.SIGSTOP)
+        leash.pause(self._started())
 
     def resume(self) -> None:
         """Let a paused server go on (SIGCONT)."""
