@@ -31,7 +31,7 @@ from bench.contenders.topics import load, make_topic, results
 from bench.outcome import RESULTS, circumstances, write
 from bench.using import cpu_s
 from deploy.local.kafka import broker
-from deploy.local.leash import end, signal_group, spawn
+from deploy.local.leash import end, pause, signal_group, spawn
 
 ENTERPRISES, BATCH = 250, 200
 PARTS = 5
@@ -103,7 +103,7 @@ async def _measure(
             for _ in range(PARTS):
                 # They find the part as a whole: how it is cut into steps would else depend on how busy the machine is.
                 for each in processes:
-                    signal_group(each, signal.SIGSTOP)
+                    pause(each)
                 await load(kafka, topic, islice(given, _EACH))
                 await asyncio.sleep(_OLD_S)
                 before = [cpu_s(each.pid) for each in processes]
