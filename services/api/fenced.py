@@ -92,8 +92,7 @@ class FencedProducer:
                     for one in records
                 ]
                 # A commit succeeds although a record of it was refused: each must have been acknowledged before.
-                for future in sent:
-                    await future
+                await asyncio.gather(*sent)
                 hit("fenced.sent")
                 await producer.commit_transaction()
                 hit("fenced.committed")

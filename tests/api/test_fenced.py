@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
 from schemas.settings import Settings
 from schemas.topics import REGISTRY, REGISTRY_LOG
-from services.api.fenced import FencedProducer, Record
-from services.topics import apply_topics
-from tests.running import read, run
+from services.api.fenced import FencedProducer, NotWrittenError, Record
+from services.topics import admin_client, apply_topics, find_topics
+from tests.running import read, run, until
 from tests.unfinished import finish_all, leave_next, trusting
 
 
@@ -79,3 +80,27 @@ def test_what_an_api_left_unfinished_is_carried_out_by_the_next(settings: Settin
     run(left(settings, file))
     for topic in (REGISTRY, REGISTRY_LOG):
         assert [each.value for each in read(settings, topic)] == [b"left"]
+
+
+async def refused(settings: Settings) -> None:
+    """Write what Kafka takes for one topic and refuses for the other, and then what it takes for both."""
+    producer = FencedProducer(settings, "test", REGISTRY, REGISTRY_LOG)
+    try:
+        await producer.open()
+        with pytest.raises(NotWrittenError):
+            await producer.commit(one(bytes(2_000)))
+        await producer.open()
+        await producer.commit(one(b"small"))
+    finally:
+        await producer.stop()
+
+
+def test_nothing_is_written_where_kafka_refuses_one_of_the_records(settings: Settings) -> None:
+    name = settings.topic(REGISTRY)
+    with admin_client(settings) as admin:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "1000"})])
+        # A broker learns of a changed setting after the controller has answered.
+        until(lambda: find_topics(admin, settings)[name].config["max.message.bytes"] == "1000", what="the change seen")
+    run(refused(settings))
+    for topic in (REGISTRY, REGISTRY_LOG):
+        assert [each.value for each in read(settings, topic)] == [b"small"]
