@@ -13,6 +13,7 @@ import typer
 from schemas.settings import Settings
 from services.command.output import FOUND
 from services.health import HealthServer
+from services.memory import give_back_regularly
 
 
 class Role(StrEnum):
@@ -34,6 +35,7 @@ def serve(role: Annotated[Role, typer.Argument(help="What the process does.", sh
     # What a role does not catch itself, and what an HTTP server passes on when it has stopped, is a clean end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
+    give_back_regularly()
     try:
         _serve_of(role)(settings)
     except SystemExit as error:

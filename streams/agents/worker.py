@@ -13,7 +13,6 @@ from schemas.settings import Settings
 from schemas.topics import READINGS
 from streams.agents.application import faust_app, quiet, run_to_end
 from streams.agents.heartbeat import Heart, heartbeat
-from streams.agents.memory import give_back_regularly
 from streams.agents.movement import Movement, Movements, why_stalled
 from streams.agents.preflight import Preflight
 from streams.agents.step import Steps
@@ -108,7 +107,6 @@ class EnterpriseWorker:
         app.task(watched(run, "steps"))
         app.task(watched(steps.read_reports, "read_reports"))
         app.task(watched(self._heart.beat, "beat"))
-        app.task(watched(give_back_regularly, "give_back_regularly"))
         run_to_end(app)
 
     def _heartbeat(self) -> Heartbeat:
