@@ -15,15 +15,16 @@ from typing import Any
 import httpx
 
 from bench.city import DAY, ENVELOPE, energy
-from schemas.windows import SHANGHAI
+from schemas.windows import DAY_MS, SHANGHAI
 from services.clock import Clock
 from tests.local_http import LocalHttp
 
 ENTERPRISES, METERS, INSTANTS = 500, 20, 10
 START = dt.datetime(2026, 1, 5, 3, 5, tzinfo=SHANGHAI)
 START_MS = int(START.timestamp() * 1000)
-# What each register counts in a second [0.01 kWh].
+# What each register counts in a second [0.01 kWh], and so long before the start it began at 0.
 COUNTS_PER_S = 5
+BEGAN_MS = DAY_MS * 5
 ANSWER_S = 30.0
 # So long the last answers are waited for.
 PATIENCE_S = 20.0
@@ -113,6 +114,11 @@ class Load:
     refused: int = 0
     counts: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
 
+    async def catch_up(self, http: httpx.AsyncClient, times: Sequence[int]) -> None:
+        """Send what all registers had counted at some instants [epoch ms], as who is connected late does."""
+        for number in range(ENTERPRISES):
+            await self._push(http, number, times)
+
     async def run(self, http: httpx.AsyncClient, clock: Clock, rate: int, until_s: float) -> float:
         """Send batches at a rate [readings/s] until a time [monotonic s]; return the readings accepted by then [1/s].
 
@@ -147,7 +153,7 @@ class Load:
 
     async def _push(self, http: httpx.AsyncClient, number: int, times: Sequence[int]) -> None:
         # A register tells the time, so that it never falls.
-        counts = [(at_ms - START_MS + 3_600_000) * COUNTS_PER_S // 1000 for at_ms in times]
+        counts = [(at_ms - START_MS + BEGAN_MS) * COUNTS_PER_S // 1000 for at_ms in times]
         body = {
             "source": f"s-e{number:03}",
             "batch": f"b{times[-1]}-{number}",
