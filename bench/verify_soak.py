@@ -149,7 +149,7 @@ class Soak:
         async with httpx.AsyncClient(
             base_url=self._stack.gateway, headers=self._headers, timeout=ANSWER_S, limits=limits
         ) as http:
-            await self._load.catch_up(http, range(HISTORY_MS, START_MS + 1, HOUR_MS))
+            await self._load.catch_up(http, [*range(HISTORY_MS, START_MS + 1, HOUR_MS)])
             began_s = time.monotonic()
             until_s = began_s + self._seconds
             beside = [asyncio.create_task(self._show(each)) for each in BOARDS]
@@ -241,7 +241,8 @@ class Soak:
             while time.monotonic() < until_s:
                 at_ms = self._clock.now_ms() // QUARTER_MS * QUARTER_MS
                 for number in range(PROBES):
-                    above = (at_ms // HOUR_MS + number) % 2 == 0
+                    # What is stamped with the end of a quarter belongs to the hour in which that begins.
+                    above = ((at_ms - QUARTER_MS) // HOUR_MS + number) % 2 == 0
                     row = {"meter": "q", "ts": at_ms, "value": ABOVE_KWH if above else BELOW_KWH}
                     body = {"source": f"s-p{number:04}", "batch": f"b{at_ms}-{number}", "readings": [row]}
                     with suppress(httpx.TransportError):
