@@ -67,7 +67,10 @@ WAITING = {
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a process holds: memory of its own [MiB], open files, connections among them, and what waits for it."""
+    """What a process holds: memory of its own [MiB], open files, connections among them, and what waits for it.
+
+    Tables of its local state are not counted among the files.
+    """
 
     own_mib: float
     files: int
@@ -80,8 +83,10 @@ def held(pid: int, waiting: int | None = None) -> Held:
     files = connections = 0
     for each in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
-            files += 1
-            connections += os.readlink(each).startswith("socket:")
+            what = os.readlink(each)
+            # Tables of a local state come and go as it puts them together.
+            files += not what.endswith(".sst")
+            connections += what.startswith("socket:")
     return Held(memory_mib(pid, "RssAnon"), files, connections, waiting)
 
 

@@ -56,6 +56,12 @@ def test_an_opened_connection_and_a_file_are_seen() -> None:
     assert before.own_mib > 1
 
 
+def test_a_table_of_a_local_state_is_none_of_its_files(tmp_path: Path) -> None:
+    before = held(os.getpid())
+    with (tmp_path / "000017.sst").open("wb"):
+        assert held(os.getpid()).files == before.files
+
+
 def test_the_page_shows_half_time_and_the_end() -> None:
     machine = {"python": "3.11", "cores": 2, "load": 1.0}
     where = {"commit": "c" * 40, "machine": machine, "store": "influx", "seconds": SECONDS, "boards": 4, "shown": 7}
