@@ -32,6 +32,7 @@ from bench.outcome import circumstances, conclude, write
 from bench.page import soak_table, write_table
 from bench.steady import ANSWER_S, METERS, START_MS, Hook, Load, documents
 from bench.using import memory_mib
+from schemas.windows import DAY_MS, HOUR_MS
 from services.clock import Clock
 from services.simulator.stack import INFLUX, ROLES, STORES, Stack, running_stack
 from tests.registry_writing import write_set
@@ -49,10 +50,9 @@ INSTANTS, SPEED = 5, 48.0
 # So many messages may wait at any moment.
 WAITING_SLACK = 100
 PROBES = 40
-QUARTER_MS = 15 * 60_000
-HOUR_MS = 4 * QUARTER_MS
+QUARTER_MS = HOUR_MS // 4
 # From here on, all registers are sent by the hour before the load begins.
-HISTORY_MS = START_MS - 4 * 24 * HOUR_MS
+HISTORY_MS = START_MS - 4 * DAY_MS
 ABOVE_KWH, BELOW_KWH = 2_000_000, 100
 BOARDS = ("city/bench", "county/bench", "enterprise/e000", "enterprise/e001")
 ASK_S, RETRY_S, CALM_S = 0.5, 2.0, 120.0

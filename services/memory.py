@@ -10,7 +10,6 @@ import threading
 import time
 
 EVERY_S = 60.0
-THREAD = "memory"
 
 
 def give_back_regularly(every_s: float = EVERY_S) -> None:
@@ -27,4 +26,4 @@ def give_back_regularly(every_s: float = EVERY_S) -> None:
             time.sleep(every_s)
             trim(0)
 
-    threading.Thread(target=run, name=THREAD, daemon=True).start()
+    threading.Thread(target=run, name="memory", daemon=True).start()
