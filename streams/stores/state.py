@@ -15,7 +15,7 @@ from streams.domain.packing import unpack
 from streams.domain.state import BLOCK, CURSOR_KEY, HOUR, PLACE
 
 # What was written last stays in memory until there is so much of it, in each partition; then it goes to the disk.
-WRITE_BUFFER_BYTES = 16 << 20
+WRITE_BUFFER_BYTES = 4 << 20
 # What was read of the files last stays in memory, too: so much of it, of all partitions of a process together. What
 # steps use again is kept decoded by the fold; of what is read here the system keeps the pages.
 READ_CACHE_BYTES = 8 << 20
