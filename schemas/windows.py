@@ -85,10 +85,15 @@ def _month_start(year: int, month: int) -> int:
     return local_ms(year + (month - 1) // 12, (month - 1) % 12 + 1)
 
 
-@lru_cache(maxsize=65_536)
 def window_at(ms: int, kind: WindowKind) -> Window:
     """Return the window of a kind that contains an instant [epoch ms]."""
-    at = local_datetime(ms)
+    # Kept by the hour: whoever asks for the present never asks for the same millisecond again.
+    return _window_with(ms // HOUR_MS, kind)
+
+
+@lru_cache(maxsize=65_536)
+def _window_with(hour: int, kind: WindowKind) -> Window:
+    at = local_datetime(hour * HOUR_MS)
     if kind == "hour":
         return window(f"{at:%Y-%m-%dT%H}")
     if kind == "day":

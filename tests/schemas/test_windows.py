@@ -1,5 +1,7 @@
 """Windows of the Asia/Shanghai calendar."""
 
+import tracemalloc
+
 import pytest
 
 from schemas.windows import WindowError, child_index, children_of, local_ms, window, window_at
@@ -51,3 +53,16 @@ def test_quarters_and_hours_have_no_children():
 def test_the_last_instant_of_a_year_is_its_own():
     assert window_at(local_ms(2027) - 1, "year").name == "2026"
     assert window_at(local_ms(2027), "quarter").name == "2027-Q1"
+
+
+def test_whoever_asks_for_the_present_each_second_of_an_hour_keeps_one_window():
+    first_ms = local_ms(2031, 5)
+    window_at(first_ms, "day")
+    tracemalloc.start()
+    try:
+        for second in range(3600):
+            window_at(first_ms + second * 1000, "day")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000
