@@ -155,6 +155,7 @@ class Soak:
             base_url=self._stack.gateway, headers=self._headers, timeout=ANSWER_S, limits=limits
         ) as http:
             await self._load.catch_up(http, [*range(HISTORY_MS, START_MS + 1, HOUR_MS)])
+            await self._probe_before(http)
             began_s = time.monotonic()
             until_s = began_s + self._seconds
             beside = [asyncio.create_task(self._show(each)) for each in BOARDS]
@@ -239,6 +240,14 @@ class Soak:
                     answer = await http.get("/v1/latest", params={"entity": entity, "metric": "energy.cv"})
                     self._counts["asked"] += answer.status_code == httpx.codes.OK
                 await asyncio.sleep(ASK_S)
+
+    async def _probe_before(self, http: httpx.AsyncClient) -> None:
+        """Let all probes be below their limit until the load begins: a day is as large as those that come."""
+        quarters = range(HISTORY_MS + QUARTER_MS, START_MS + 1, QUARTER_MS)
+        rows = [{"meter": "q", "ts": at_ms, "value": BELOW_KWH} for at_ms in quarters]
+        for number in range(PROBES):
+            body = {"source": f"s-p{number:04}", "batch": "before", "readings": rows}
+            (await http.post("/v1/readings", json=body)).raise_for_status()
 
     async def _probe(self, until_s: float) -> None:
         """Let some enterprises be above their limit in one hour and below it in the next."""
