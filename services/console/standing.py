@@ -78,7 +78,7 @@ class Standing:
 
 def newest(points: Mapping[WindowKind, WindowPoint]) -> tuple[Window, float] | None:
     """Return the window that begins last of those a limit is about and that have a value; of equals the shortest."""
-    found = [
+    found: list[tuple[int, int, WindowKind, float]] = [
         (point.start_ms, -WINDOW_KINDS.index(kind), kind, point.value)
         for kind, point in points.items()
         if kind in LIMIT_WINDOWS and point.value is not None
