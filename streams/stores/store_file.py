@@ -53,12 +53,13 @@ def _code_of(error: sqlite3.Error) -> str:
 class _Open:
     """A connection of one thread, the file it belongs to, and the time at which the present call must end."""
 
-    __slots__ = ("__weakref__", "connection", "deadline", "file_id")
+    __slots__ = ("__weakref__", "connection", "deadline", "file_id", "writes")
 
     def __init__(self, connection: sqlite3.Connection, file_id: tuple[int, int]) -> None:
         self.connection = connection
         self.file_id = file_id
         self.deadline = 0.0
+        self.writes = False
         connection.set_progress_handler(lambda: time.monotonic() > self.deadline, CLOCK_STEPS)
 
 
@@ -140,6 +141,11 @@ class StoreFile:
                 raise StoreError("store_absent", f"there is no series store at {self.path} yet; start the sink")
             opened = self._open()
         opened.deadline = time.monotonic() + self.limit_s
+        if writing and not opened.writes:
+            # The writer's alone, and it lasts in the file: SQLite refuses it at once, without waiting, while another
+            # process turns the same new file to it.
+            opened.connection.execute("PRAGMA journal_mode = WAL")
+            opened.writes = True
         return opened
 
     def _open(self) -> _Open:
@@ -149,7 +155,6 @@ class StoreFile:
             self.path, timeout=min(5.0, self.limit_s), isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")

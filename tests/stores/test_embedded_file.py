@@ -1,5 +1,6 @@
 """What the embedded store owes to being a file: other processes, full disks, removed files, long questions."""
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -79,6 +80,16 @@ def test_there_is_no_store_before_something_was_written(tmp_path: Path) -> None:
     assert code_of(lambda: store.series(*TAGS, "hour", 0, 1)) == "store_absent"
     assert store.offsets() == {}
     assert not (tmp_path / "none").exists()
+
+
+def test_a_reader_of_a_file_that_is_just_being_made_reads_that_it_is_not_filled(tmp_path: Path) -> None:
+    path = tmp_path / "series.sqlite"
+    maker = sqlite3.connect(path, isolation_level=None)
+    maker.execute("BEGIN IMMEDIATE")
+    reader = EmbeddedStore(path)
+    assert code_of(lambda: reader.series(*TAGS, "hour", 0, 1)) == "store_absent"
+    maker.close()
+    reader.close()
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
