@@ -46,6 +46,11 @@ def own_logs() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the two files of one long test each: come last, one process would do both while the other waits."""
+    items.sort(key=lambda item: "upgrade" not in item.path.parts)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what tests measured, also where they pass (`record_property("measured", ...)`)."""
     for report in terminalreporter.getreports("passed"):

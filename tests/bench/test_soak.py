@@ -21,7 +21,7 @@ def course(last: Held, first: Held | None = None) -> list[tuple[float, dict[str,
 
 def result(last: Held, **fields: Any) -> dict[str, Any]:
     """Return a result that shows what it should, but for what is given."""
-    good = {"refused": 0, "wrong": 0, "ended": 0, "told": 9}
+    good = {"refused": 0, "wrong": 0, "ended": 0, "told": 121, "meant": 200}
     return {**good, "processes": compared(course(last), SECONDS), **fields}
 
 
@@ -36,7 +36,7 @@ def test_more_than_at_half_time_is_a_fault(last: Held) -> None:
     assert len(faults_of(result(last))) == 1
 
 
-@pytest.mark.parametrize("fields", [{"refused": 1}, {"wrong": 1}, {"ended": 1}, {"told": 0}])
+@pytest.mark.parametrize("fields", [{"refused": 1}, {"wrong": 1}, {"ended": 1}, {"told": 119}, {"told": 0, "meant": 1}])
 def test_what_was_refused_wrong_ended_or_untold_is_a_fault(fields: dict[str, int]) -> None:
     assert len(faults_of(result(Held(100.0, 20, 8, 5), **fields))) == 1
 
