@@ -17,7 +17,7 @@ from services.console.routing import BoardRoute, html
 from services.console.session import TOKEN, form_of, reader_of, words_of
 from services.console.subject import thing_of
 from services.http.problem import Problem
-from streams.domain.registry import MeterView
+from streams.domain.views import MeterView
 
 ROLES = ("operator", "enterprise")
 GATEWAY_S = 15.0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.windows import WINDOW_KINDS, Window, WindowKind, window_at
-from streams.domain.registry import LimitView
+from streams.domain.rule_views import LimitView
 from streams.domain.watching import LIMIT_WINDOWS, gravity
 from streams.stores.series import WindowPoint
 

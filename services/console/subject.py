@@ -8,7 +8,8 @@ from schemas.documents import Document, DocumentKey
 from schemas.ids import enterprise_of, parse_entity
 from schemas.windows import HOUR_MS
 from services.console.standing import Tier, tiers_of
-from streams.domain.registry import MeterView, Snapshot
+from streams.domain.registry import Snapshot
+from streams.domain.views import MeterView
 
 DISTRICT_KINDS = ("city", "county", "park")
 ENERGY, EQUIVALENT, CARBON = "energy.cv", "energy.eq", "co2.total"

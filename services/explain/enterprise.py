@@ -17,7 +17,7 @@ from streams.domain.flaw import Flaw
 from streams.domain.looking import home_of
 from streams.domain.online import ONLINE
 from streams.domain.products import EQ, Product, part_of, products, source_of
-from streams.domain.registry import MeterView
+from streams.domain.views import MeterView
 
 
 class EnterpriseExplainer(Explainer):

@@ -28,10 +28,11 @@ from streams.domain.lines import VALUES, Division
 from streams.domain.membership import Membership
 from streams.domain.online import ONLINE
 from streams.domain.products import OF_ACCOUNT, products, source_of
-from streams.domain.registry import MeterView, Snapshot
+from streams.domain.registry import Snapshot
 from streams.domain.selling import named
 from streams.domain.spans import MeterHour, Reading, Span
 from streams.domain.tagging import CONTROLLED
+from streams.domain.views import MeterView
 
 READINGS = ("meter", "ts", "value", "unit", "rev", "quality", "received")
 SPANS = (

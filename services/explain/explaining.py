@@ -18,7 +18,8 @@ from streams.domain.indicator import indicator_value
 from streams.domain.looking import home_of
 from streams.domain.looking import part_of as children_in
 from streams.domain.own import AVERAGE
-from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.registry import Snapshot
+from streams.domain.rule_views import IndicatorView
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING
 from streams.domain.tagging import CONTROLLED
 from streams.domain.valuation import variants_of

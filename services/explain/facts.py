@@ -16,11 +16,12 @@ from streams.domain.flaw import Flaw
 from streams.domain.likeday import LikeDays
 from streams.domain.looking import look_up
 from streams.domain.plan import Plans
-from streams.domain.registry import MeterView, Snapshot
+from streams.domain.registry import Snapshot
 from streams.domain.spans import MeterHour, meter_hours
 from streams.domain.state import hour_text
 from streams.domain.tagging import hour_account
 from streams.domain.valuation import Valuation
+from streams.domain.views import MeterView
 from streams.domain.work import Cache, Work
 
 

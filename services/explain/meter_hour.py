@@ -8,9 +8,9 @@ from schemas.windows import HOUR_MS, Window
 from services.explain import wording
 from services.explain.facts import EnterpriseFacts, Line
 from services.explain.tree import Node, text
-from streams.domain.registry import MeterView
 from streams.domain.selling import named
 from streams.domain.spans import ESTIMATED, MEASURED, MISSING, MeterHour, Span
+from streams.domain.views import MeterView
 
 MICRO_PER_MS = 1000
 

@@ -23,7 +23,8 @@ from services.http.tokens import Principal, bearer, principal_of
 from services.outbox import NotAcknowledgedError, Outbox
 from streams.domain.checking import Checked, Checker
 from streams.domain.holding import Held, needs_second_person, parted
-from streams.domain.registry import Snapshot, SourceView
+from streams.domain.registry import Snapshot
+from streams.domain.views import SourceView
 from streams.stores.registry_topic import RegistryFollower, RegistryUnavailableError
 
 RETRY_AFTER_S = 2

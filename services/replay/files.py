@@ -20,7 +20,8 @@ from schemas.messages import VERSION, Batch, Readings, encode
 from schemas.pushed import Row
 from services.replay.errors import AskedWrongError
 from streams.domain.checking import FUTURE_MS, Checker
-from streams.domain.registry import MeterView, Snapshot
+from streams.domain.registry import Snapshot
+from streams.domain.views import MeterView
 
 ROWS_AT_ONCE = 5000
 COLUMNS = ("meter", "ts", "value", "rev", "quality", "void", "unit", "received")

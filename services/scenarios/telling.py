@@ -27,8 +27,9 @@ from services.command.document_files import FileFault
 from services.scenarios.files import Piece, Story
 from streams.domain.checking import Checker
 from streams.domain.registration import Rejected, register
-from streams.domain.registry import MeterView, Snapshot
+from streams.domain.registry import Snapshot
 from streams.domain.reporting import check_reported
+from streams.domain.views import MeterView
 
 
 class Push(NamedTuple):

@@ -11,8 +11,8 @@ from schemas.decimals import divide_half_even
 from streams.domain.energy_views import Exact
 from streams.domain.meter_table import MeterTable
 from streams.domain.metering import Quantities
-from streams.domain.registry import CarrierView
 from streams.domain.valuation import UNVALUED, Valuation
+from streams.domain.views import CarrierView
 
 Metrics = dict[str, int | None]
 

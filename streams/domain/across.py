@@ -11,8 +11,7 @@ from schemas.windows import Window, children_of, window, window_at
 from streams.domain.calendar import PROVISIONAL, additive, quarters_of, total, whole
 from streams.domain.indicator import indicator_value
 from streams.domain.looking import Documents, home_of
-from streams.domain.registry import IndicatorView
-from streams.domain.rule_views import base_at
+from streams.domain.rule_views import IndicatorView, base_at
 from streams.domain.tagging import CONTROLLED
 
 CUMULATIVE, GROWTH = "cumulative", "growth"

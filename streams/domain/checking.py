@@ -20,7 +20,7 @@ from schemas.pushed import Row
 from schemas.units import UnitError, conversion
 from schemas.windows import LATEST_MS, local_datetime
 from streams.domain.counting import DECIMAL_TEXT, Code, Fault, count
-from streams.domain.registry import MeterView
+from streams.domain.views import MeterView
 
 # Clocks of collectors run ahead a little; what is further ahead is a wrong clock.
 FUTURE_MS = 5 * 60_000

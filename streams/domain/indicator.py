@@ -10,7 +10,7 @@ from schemas.decimals import MICRO, divide_half_even
 from schemas.messages import CalendarDocument
 from streams.domain.account import Metrics
 from streams.domain.calendar import PROVISIONAL, additive, total
-from streams.domain.registry import IndicatorView
+from streams.domain.rule_views import IndicatorView
 from streams.domain.tagging import CONTROLLED
 
 

@@ -7,11 +7,11 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
+from schemas.ids import TERRITORY_KINDS
 from schemas.windows import DAY_MS, Window, window, window_at
-from streams.domain.registry import EnterpriseView, Snapshot
+from streams.domain.registry import Snapshot
 from streams.domain.tagging import certified
-
-TERRITORY_KINDS = ("park", "county", "city", "province", "industry", "list")
+from streams.domain.views import EnterpriseView
 
 
 class Members(NamedTuple):

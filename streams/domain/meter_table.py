@@ -13,8 +13,8 @@ from streams.domain.checks import Checks
 from streams.domain.hour import Bools, Ints
 from streams.domain.nodes import Nodes
 from streams.domain.register import MINUTE_MS
-from streams.domain.registry import EnterpriseView, MeterView
 from streams.domain.selling import bought_in
+from streams.domain.views import EnterpriseView, MeterView
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,8 @@ from streams.domain.calendar import additive, is_reported, total, whole, windows
 from streams.domain.indicator import average_value, indicator_value, window_value
 from streams.domain.lines import Lines
 from streams.domain.looking import Documents, look_up
-from streams.domain.registry import IndicatorView, Snapshot
+from streams.domain.registry import Snapshot
+from streams.domain.rule_views import IndicatorView
 from streams.domain.tagging import CONTROLLED, controlled
 from streams.domain.valuation import joined_marks
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streams.domain.checks import Checks
+from streams.domain.enterprise_digest import enterprise_digest
 from streams.domain.lines import Lines
 from streams.domain.meter_table import MeterTable
 from streams.domain.own import Formulas
-from streams.domain.registry import EnterpriseView, Snapshot
+from streams.domain.registry import Snapshot
 from streams.domain.selling import counterparties
 from streams.domain.tagging import certified
 from streams.domain.valuation import Valuations
+from streams.domain.views import EnterpriseView
 from streams.domain.watching import Watcher, watchers
 
 
@@ -68,7 +70,7 @@ class Plans:
         return Plan(
             self.snapshot,
             enterprise,
-            self.snapshot.enterprise_digest(enterprise),
+            enterprise_digest(self.snapshot, enterprise),
             table,
             valuations := self.snapshot.valuations_of(enterprise),
             certified(self.snapshot.certificates.get(enterprise, ()), self.snapshot.carriers, valuations),

@@ -11,8 +11,8 @@ from schemas.decimals import MICRO, divide_half_even
 from schemas.documents.metric import TAGS
 from streams.domain.account import CO2, SCOPES, Metrics
 from streams.domain.energy_views import CoefficientView, Exact, FactorView
-from streams.domain.registry import CarrierView
 from streams.domain.valuation import Valuation
+from streams.domain.views import CarrierView
 
 CV, EQ, CV_ESTIMATED, TOTAL = "energy.cv", "energy.eq", "energy.cv.estimated", "co2.total"
 _PARTS = tuple(f"{whole}.{tag}" for whole in (CV, EQ) for tag in TAGS)

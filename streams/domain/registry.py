@@ -3,7 +3,6 @@
 Processes build one at the end of each registry set and switch to it as a whole.
 """
 
-import hashlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -15,20 +14,16 @@ from schemas.documents import (
     Allocation,
     Carrier,
     Certificate,
-    City,
-    County,
     Document,
     DocumentKey,
     Enterprise,
     Exchange,
     Indicator,
-    Industry,
     Key,
     Limit,
     Measurement,
     Meter,
     Outage,
-    Park,
     Product,
     Profile,
     Province,
@@ -45,13 +40,10 @@ from schemas.documents import (
 from schemas.documents.settings import SettingsSpec
 from schemas.ids import SOURCE, enterprise_of, parse_entity
 from schemas.windows import WindowKind
-from streams.domain.checks import CheckView, check_views, shipped_digest
+from streams.domain.checks import CheckView, check_views
 from streams.domain.energy_resolving import certificate_view, measurement_view, release_view
 from streams.domain.energy_views import (
     CertificateView,
-    CoefficientView,
-    Exact,
-    FactorView,
     MeasurementView,
     ReleaseView,
 )
@@ -68,9 +60,10 @@ from streams.domain.resolving import (
     source_view,
 )
 from streams.domain.rule_resolving import indicator_view, item_view, limit_view, metric_of, rule_view, unit_of
-from streams.domain.rule_views import BoundView, IndicatorView, ItemView, LimitView, RuleView, SelectView, TierView
+from streams.domain.rule_views import IndicatorView, ItemView, LimitView, RuleView, SelectView
 from streams.domain.season import season_view
 from streams.domain.selling import with_bought
+from streams.domain.territories import Territories
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
@@ -79,48 +72,21 @@ from streams.domain.views import (
     EnterpriseView,
     KeyView,
     MeterView,
-    MultiplierSince,
     ProductView,
-    Since,
     SourceView,
-    id_at,
 )
-
-__all__ = [
-    "BoundView",
-    "CarrierView",
-    "CoefficientView",
-    "EnterpriseView",
-    "Exact",
-    "FactorView",
-    "IndicatorView",
-    "ItemView",
-    "KeyView",
-    "LimitView",
-    "MeterView",
-    "MultiplierSince",
-    "ProductView",
-    "ReleaseView",
-    "RuleView",
-    "SelectView",
-    "Since",
-    "Snapshot",
-    "SourceView",
-    "TierView",
-]
-
-# Groups change on few days; a query over many years touches each stretch between two such days once.
-KEPT_STRETCHES = 64
 
 DocumentT = TypeVar("DocumentT")
 KeyT = TypeVar("KeyT")
 _SHARED = (Carrier, Product, ReportedItem, Indicator, Limit, Rule, Settings, Validation)
-_TERRITORY_LEVELS = ("park", "county", "city", "province", "industry", "list")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """The registry at `version`. All mappings are by id, `keys` by hash and `meters` by entity (`meter/ENT.METER`)."""
+    """The registry at `version`. All mappings are by id, `keys` by hash and `meters` by entity (`meter/ENT.METER`).
+
+    `shared` are the documents that the numbers and alarms of any enterprise may depend on.
+    """
 
     version: int
     documents: Mapping[DocumentKey, Document]
@@ -140,17 +106,12 @@ class Snapshot:
     grace_ms: Mapping[WindowKind, int]
     second_person: tuple[tuple[int, str], ...]
     _units: Mapping[str, str] = field(repr=False)
-    _parents: Mapping[str, tuple[str, ...]] = field(repr=False)
-    _edges_ms: tuple[int, ...] = field(repr=False)
-    _shared: tuple[DocumentKey, ...] = field(repr=False)
+    territories: Territories = field(repr=False)
+    shared: tuple[DocumentKey, ...] = field(repr=False)
     certificates: Mapping[str, tuple[CertificateView, ...]]
     allocations: Mapping[str, tuple[AllocationView, ...]]
     targets: Mapping[str, tuple[TargetView, ...]]
     _measurements: Mapping[str, tuple[MeasurementView, ...]] = field(repr=False)
-    _members: dict[int, Mapping[str, tuple[str, ...]]] = field(
-        default_factory=dict[int, Mapping[str, tuple[str, ...]]], repr=False
-    )
-    _digests: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     _valuations: dict[str | tuple[Place, ...], Valuations] = field(
         default_factory=dict[str | tuple[Place, ...], Valuations], repr=False
     )
@@ -233,9 +194,8 @@ class Snapshot:
             grace_ms=settings.grace.milliseconds(),
             second_person=tuple((day_ms(each.from_), each.corrections) for each in settings.second_person),
             _units=units,
-            _parents=_parents(every),
-            _edges_ms=_edges_ms(enterprises.values()),
-            _shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
+            territories=Territories(every, enterprises),
+            shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
             certificates={id_: tuple(views) for id_, views in certificates.items()},
             allocations={id_: tuple(views) for id_, views in allocations.items()},
             targets={id_: tuple(views) for id_, views in targets_of.items()},
@@ -309,50 +269,19 @@ class Snapshot:
         return unit_of(metric, self._units)
 
     def territories_of(self, enterprise: str, at_ms: int) -> tuple[str, ...]:
-        """Return the territories (`park/..` and so on) an enterprise belongs to at an instant; none outside its days.
-
-        A city comes from the county, a province from the city, an industry brings the industries it is part of. A
-        park tells the county or city only of an enterprise that names no county. Registered lists stand beside
-        all that.
-        """
-        view = self.enterprises.get(enterprise)
-        if view is None or not view.from_ms <= at_ms < view.to_ms:
-            return ()
-        park, county, industry = (id_at(dated, at_ms) for dated in (view.park, view.county, view.industry))
-        first = [f"{kind}/{id_}" for kind, id_ in (("county", county), ("industry", industry)) if id_ is not None]
-        if park is not None and county is None:
-            first.append(f"park/{park}")
-        found = dict.fromkeys(first)
-        for entity in first:
-            found.update(dict.fromkeys(self._chain(entity)))
-        if park is not None:
-            found[f"park/{park}"] = None
-        for each in view.lists:
-            if each.from_ms <= at_ms < each.to_ms and DocumentKey("list", each.id) in self.documents:
-                found[f"list/{each.id}"] = None
-        return tuple(sorted(found, key=lambda entity: (_TERRITORY_LEVELS.index(entity.partition("/")[0]), entity)))
+        """Return the territories (`park/..` and so on) an enterprise lies in at an instant; none outside its days."""
+        return self.territories.of(enterprise, at_ms)
 
     def members(self, entity: str, at_ms: int) -> tuple[str, ...]:
-        """Return the ids of the enterprises that belong to a territory at an instant, sorted."""
-        stretch = bisect_right(self._edges_ms, at_ms)
-        groups = self._members.get(stretch)
-        if groups is None:
-            grouped: defaultdict[str, list[str]] = defaultdict(list)
-            for enterprise in sorted(self.enterprises):
-                for territory in self.territories_of(enterprise, at_ms):
-                    grouped[territory].append(enterprise)
-            groups = {territory: tuple(ids) for territory, ids in grouped.items()}
-            if len(self._members) >= KEPT_STRETCHES:
-                self._members.clear()
-            self._members[stretch] = groups
-        return groups.get(entity, ())
+        """Return the ids of the enterprises that lie in a territory at an instant, sorted."""
+        return self.territories.members(entity, at_ms)
 
     def within(self, entity: str, at_ms: int) -> tuple[str, ...]:
         """Return every entity that one lies in at an instant: of a meter or source its enterprise; territories."""
         enterprise = enterprise_of(entity)
         if enterprise is None:
-            return self._chain(entity)
-        territories = self.territories_of(enterprise, at_ms)
+            return self.territories.above(entity)
+        territories = self.territories.of(enterprise, at_ms)
         return territories if entity.startswith("enterprise/") else (f"enterprise/{enterprise}", *territories)
 
     def selects(self, select: SelectView | None, entity: str, at_ms: int) -> bool:
@@ -389,114 +318,6 @@ class Snapshot:
             and self.selects(limit.select, entity, at_ms)
         )
 
-    def enterprise_digest(self, enterprise: str) -> str:
-        """Return a hash of all that an enterprise's numbers and alarms depend on; "" when it is not registered.
-
-        Two snapshots with the same digest give the same numbers for the same readings. Names, sources and keys, and
-        what is only about other enterprises, do not count.
-        """
-        view = self.enterprises.get(enterprise)
-        if view is None:
-            return ""
-        found = self._digests.get(enterprise)
-        if found is None:
-            found = self._digests[enterprise] = self._digest(view)
-        return found
-
-    def _digest(self, view: EnterpriseView) -> str:
-        digest = hashlib.sha256()
-        unread = {"level", *(() if self.asks_sources else ("source",)), *(() if self.asks_tags else ("tag",))}
-        for meter in view.meters:
-            document = self.documents[DocumentKey("meter", f"{view.id}.{meter.id}")]
-            digest.update(document.model_dump_json(exclude={"name": True, "spec": unread}).encode())
-            if meter.exchanges:
-                digest.update(repr((meter.exchanges, meter.multipliers)).encode())
-            if meter.outages:
-                digest.update(repr(meter.outages).encode())
-        if view.stops:
-            digest.update(repr(view.stops).encode())
-        if view.bought:
-            digest.update(repr(view.bought).encode())
-        mine = self.certificates.get(view.id, ())
-        digest.update(repr(mine).encode())
-        if view.id in self.targets:
-            digest.update(repr(self.targets[view.id]).encode())
-        if view.id in self.allocations:
-            digest.update(repr(self.allocations[view.id]).encode())
-        used = frozenset((*(meter.carrier for meter in (*view.meters, *view.bought)), *(each.carrier for each in mine)))
-        digest.update(self.valuations_of(view.id).text(used).encode())
-        entities = {view.id} | {f"{view.id}.{meter.id}" for meter in view.meters}
-        sellers = sorted({meter.enterprise for meter in view.bought})
-        entities.update(sellers, (meter.entity.removeprefix("meter/") for meter in view.bought))
-        for each in (view.id, *sellers):
-            digest.update(self._number(DocumentKey("enterprise", each)))
-        digest.update(shipped_digest())
-        for key in self._shared:
-            document = self.documents[key]
-            if isinstance(document, Settings):
-                # What it says of releases is in the valuations.
-                digest.update(document.spec.grace.model_dump_json().encode())
-                continue
-            if isinstance(document, Carrier) and document.id not in used:
-                continue
-            if isinstance(document, Rule | Limit | Validation):
-                select = document.spec.select
-                if select is not None and (
-                    select.kind not in ("enterprise", "meter") or (select.id and not entities.intersection(select.id))
-                ):
-                    continue
-            digest.update(self._number(key))
-            if isinstance(document, Rule):
-                for each in (*document.spec.during, *document.spec.except_):
-                    digest.update(self._number(DocumentKey("season", each.season)))
-        # A selection's `in` reaches the enterprise through the territories above it.
-        for one in (view, *(self.enterprises[each] for each in sellers)):
-            for kind, dated in (("park", one.park), ("county", one.county), ("industry", one.industry)):
-                for entry in dated:
-                    digest.update("|".join(self._chain(f"{kind}/{entry.id}")).encode())
-            registered = {each.id for each in one.lists if DocumentKey("list", each.id) in self.documents}
-            digest.update("|".join(sorted(registered)).encode())
-        return digest.hexdigest()
-
-    def _number(self, key: DocumentKey) -> bytes:
-        # Who answers for a rule's alarms moves none of them.
-        people = {"spec": {"owners", "participants"}} if key.kind == "rule" else {}
-        return self.documents[key].model_dump_json(exclude={"name": True, **people}).encode()
-
-    def _chain(self, entity: str) -> tuple[str, ...]:
-        found: dict[str, None] = {}
-        waiting = list(self._parents.get(entity, ()))
-        while waiting:
-            parent = waiting.pop(0)
-            if parent not in found:
-                found[parent] = None
-                waiting += self._parents.get(parent, ())
-        return tuple(found)
-
 
 def _of(kind: type[DocumentT], documents: Iterable[object]) -> Iterable[DocumentT]:
     return (one for one in documents if isinstance(one, kind))
-
-
-def _parents(documents: Iterable[Document]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for one in documents:
-        if isinstance(one, City):
-            above = (("province", one.spec.province),)
-        elif isinstance(one, County):
-            above = (("city", one.spec.city),)
-        elif isinstance(one, Park):
-            above = (("county", one.spec.county), ("city", one.spec.city))
-        elif isinstance(one, Industry):
-            above = (("industry", one.spec.parent),)
-        else:
-            continue
-        found[str(one.key)] = tuple(f"{kind}/{id_}" for kind, id_ in above if id_ is not None)
-    return found
-
-
-def _edges_ms(enterprises: Iterable[EnterpriseView]) -> tuple[int, ...]:
-    edges: set[int] = set()
-    for one in enterprises:
-        edges |= one.edges_ms
-    return tuple(sorted(edges))

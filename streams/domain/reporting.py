@@ -8,14 +8,13 @@ import msgspec
 from schemas.decimals import INT64_MAX, micro
 from schemas.documents import DocumentKey
 from schemas.documents.metric import MetricError, parse_metric
-from schemas.ids import IdError, parse_entity
+from schemas.ids import TERRITORY_KINDS, IdError, parse_entity
 from schemas.messages import VERSION, Reported
 from schemas.pushed import ReportedRow
 from schemas.units import UnitError, conversion
 from schemas.windows import Window, WindowError, window
 from streams.domain.checking import MAX_REVISION
 from streams.domain.counting import Code, Fault, exact
-from streams.domain.membership import TERRITORY_KINDS
 from streams.domain.registry import Snapshot
 from streams.domain.resolving import range_ms
 

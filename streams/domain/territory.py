@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from schemas.ids import TERRITORY_KINDS
 from schemas.messages import CalendarDocument, Own, Reported, encode
 from schemas.windows import LATEST_MS, Window, WindowKind, child_index, children_of, window, window_at
 from streams.domain.account import Metrics
@@ -24,7 +25,7 @@ from streams.domain.calendar import (
 )
 from streams.domain.indicator import hour_values
 from streams.domain.member_outputs import MemberOutputs
-from streams.domain.membership import TERRITORY_KINDS, Membership
+from streams.domain.membership import Membership
 from streams.domain.own import Formulas, no_longer_own, own_values
 from streams.domain.registry import Snapshot
 from streams.domain.revising import changes, revision, settled

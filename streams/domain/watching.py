@@ -10,7 +10,8 @@ from streams.domain.alarm import EPISODE, ERROR, FIRING, NO_DATA, OK, OPEN, PEND
 from streams.domain.episode import Seen, Sight, see
 from streams.domain.evaluating import Alarms, Means, reason_of, see_in, take, windows_between
 from streams.domain.observing import observe
-from streams.domain.registry import BoundView, LimitView, RuleView, SelectView, Snapshot
+from streams.domain.registry import Snapshot
+from streams.domain.rule_views import BoundView, LimitView, RuleView, SelectView
 from streams.domain.season import ALWAYS, During
 from streams.domain.walking import walk
 

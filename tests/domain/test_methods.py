@@ -24,10 +24,10 @@ from streams.domain.decline import (
     years_earned,
 )
 from streams.domain.energy_resolving import carbon_dioxide, exact
-from streams.domain.energy_views import Exact
+from streams.domain.energy_views import Exact, FactorView
 from streams.domain.pollutant import at_reference_oxygen, flue_gas_mass_kg, waste_water_mass_kg
-from streams.domain.registry import CarrierView, FactorView
 from streams.domain.valuation import Valuation
+from streams.domain.views import CarrierView
 
 # What a vector says must come out, what the function gives, and how far the two may be apart.
 Held = tuple[Decimal | int | None, Decimal | Fraction | int | None, Decimal]

@@ -10,7 +10,10 @@ import yaml
 
 from schemas.documents import Document, DocumentKey, parse_document
 from schemas.windows import LATEST_MS, local_ms
-from streams.domain.registry import Exact, Since, Snapshot
+from streams.domain.energy_views import Exact
+from streams.domain.enterprise_digest import enterprise_digest
+from streams.domain.registry import Snapshot
+from streams.domain.views import Since
 
 CITY = Path(__file__).parent.parent / "registry" / "good" / "city.yaml"
 DAY_2019, DAY_2021, DAY_2023 = (local_ms(year, 7) for year in (2019, 2021, 2023))
@@ -226,9 +229,9 @@ def test_the_digest_of_an_enterprise_changes_with_what_its_numbers_depend_on_and
     documents: dict[DocumentKey, Document], kind: str, id_: str, fields: dict[str, Any], touched: set[str]
 ) -> None:
     before, after = Snapshot.build(1, documents), changed(documents, kind, id_, **fields)
-    found = {one for one in before.enterprises if before.enterprise_digest(one) != after.enterprise_digest(one)}
+    found = {one for one in before.enterprises if enterprise_digest(before, one) != enterprise_digest(after, one)}
     assert found == touched
 
 
 def test_the_digest_of_an_enterprise_that_is_not_there_is_empty(snapshot: Snapshot) -> None:
-    assert snapshot.enterprise_digest("nobody") == ""
+    assert enterprise_digest(snapshot, "nobody") == ""
