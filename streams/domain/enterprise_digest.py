@@ -65,8 +65,8 @@ def enterprise_digest(snapshot: Snapshot, enterprise: str) -> str:
     for one in (view, *(snapshot.enterprises[each] for each in sellers)):
         for kind, dated in (("park", one.park), ("county", one.county), ("industry", one.industry)):
             for entry in dated:
-                digest.update("|".join(snapshot.territories.above(f"{kind}/{entry.id}")).encode())
-        digest.update("|".join(snapshot.territories.lists_of(one)).encode())
+                digest.update("|".join(snapshot.hierarchy.above(f"{kind}/{entry.id}")).encode())
+        digest.update("|".join(snapshot.hierarchy.lists_of(one)).encode())
     return digest.hexdigest()
 
 

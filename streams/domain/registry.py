@@ -47,6 +47,7 @@ from streams.domain.energy_views import (
     MeasurementView,
     ReleaseView,
 )
+from streams.domain.hierarchy import Hierarchy
 from streams.domain.observation_resolving import observation_view, target_view
 from streams.domain.observation_views import TargetView
 from streams.domain.resolving import (
@@ -63,7 +64,6 @@ from streams.domain.rule_resolving import indicator_view, item_view, limit_view,
 from streams.domain.rule_views import IndicatorView, ItemView, LimitView, RuleView, SelectView
 from streams.domain.season import season_view
 from streams.domain.selling import with_bought
-from streams.domain.territories import Territories
 from streams.domain.timeline import in_order_of_time
 from streams.domain.valuation import Place, Valuations, valuations
 from streams.domain.views import (
@@ -106,7 +106,7 @@ class Snapshot:
     grace_ms: Mapping[WindowKind, int]
     second_person: tuple[tuple[int, str], ...]
     _units: Mapping[str, str] = field(repr=False)
-    territories: Territories = field(repr=False)
+    hierarchy: Hierarchy = field(repr=False)
     shared: tuple[DocumentKey, ...] = field(repr=False)
     certificates: Mapping[str, tuple[CertificateView, ...]]
     allocations: Mapping[str, tuple[AllocationView, ...]]
@@ -194,7 +194,7 @@ class Snapshot:
             grace_ms=settings.grace.milliseconds(),
             second_person=tuple((day_ms(each.from_), each.corrections) for each in settings.second_person),
             _units=units,
-            territories=Territories(every, enterprises),
+            hierarchy=Hierarchy(every, enterprises),
             shared=tuple(sorted(one.key for one in every if isinstance(one, _SHARED))),
             certificates={id_: tuple(views) for id_, views in certificates.items()},
             allocations={id_: tuple(views) for id_, views in allocations.items()},
@@ -270,18 +270,18 @@ class Snapshot:
 
     def territories_of(self, enterprise: str, at_ms: int) -> tuple[str, ...]:
         """Return the territories (`park/..` and so on) an enterprise lies in at an instant; none outside its days."""
-        return self.territories.of(enterprise, at_ms)
+        return self.hierarchy.of(enterprise, at_ms)
 
     def members(self, entity: str, at_ms: int) -> tuple[str, ...]:
         """Return the ids of the enterprises that lie in a territory at an instant, sorted."""
-        return self.territories.members(entity, at_ms)
+        return self.hierarchy.members(entity, at_ms)
 
     def within(self, entity: str, at_ms: int) -> tuple[str, ...]:
         """Return every entity that one lies in at an instant: of a meter or source its enterprise; territories."""
         enterprise = enterprise_of(entity)
         if enterprise is None:
-            return self.territories.above(entity)
-        territories = self.territories.of(enterprise, at_ms)
+            return self.hierarchy.above(entity)
+        territories = self.hierarchy.of(enterprise, at_ms)
         return territories if entity.startswith("enterprise/") else (f"enterprise/{enterprise}", *territories)
 
     def selects(self, select: SelectView | None, entity: str, at_ms: int) -> bool:

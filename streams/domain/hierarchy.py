@@ -1,4 +1,4 @@
-"""Territories say what lies in what: an enterprise in parks, counties, industries and lists, by day, and they above."""
+"""The hierarchy says what lies in what: enterprises in parks, counties, industries and lists by day, and these above."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -12,7 +12,7 @@ from streams.domain.views import EnterpriseView, id_at
 KEPT_STRETCHES = 64
 
 
-class Territories:
+class Hierarchy:
     """What lies in what by the `documents` of a registry, and by what its `enterprises` say, each by its id."""
 
     def __init__(self, documents: Iterable[Document], enterprises: Mapping[str, EnterpriseView]) -> None:
