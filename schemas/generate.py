@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
-from schemas import escalation, handling, messages
+from schemas import deliveries, escalation, handling, messages
 from schemas.documents import KINDS
 from schemas.scenarios import Scenario
 
@@ -33,14 +33,14 @@ MESSAGES: Mapping[str, type[msgspec.Struct]] = {
     "alarm.handling": handling.Handling,
     "alarm.handling-silence": handling.Silence,
     "alarm.events": messages.AlarmEvent,
-    "delivery": messages.Delivery,
-    "delivery-read": messages.DeliveryRead,
-    "delivery-digest": messages.DigestDelivery,
-    "delivery-robot": messages.RobotUse,
-    "delivery-held": messages.WaitingEvent,
-    "delivery-cause": messages.OpenCause,
+    "delivery": deliveries.Delivery,
+    "delivery-read": deliveries.DeliveryRead,
+    "delivery-digest": deliveries.DigestDelivery,
+    "delivery-robot": deliveries.RobotUse,
+    "delivery-held": deliveries.WaitingEvent,
+    "delivery-cause": deliveries.OpenCause,
     "delivery-escalation": escalation.Escalating,
-    "delivery.log": messages.DeliveryNote,
+    "delivery.log": deliveries.DeliveryNote,
     "engine": messages.Heartbeat,
     "rejected": messages.Rejected,
 }

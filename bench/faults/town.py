@@ -24,7 +24,8 @@ from deploy.local.influx import LocalInflux
 from deploy.local.kafka import LocalKafka
 from deploy.local.processes import TRY_AGAIN, Processes
 from deploy.local.server import HOST
-from schemas.messages import Rejected, decode_note, decode_rejected
+from schemas.deliveries import decode_note
+from schemas.messages import Rejected, decode_rejected
 from schemas.topics import DELIVERY_LOG, REJECTED
 from tests.influx_between import Between, between
 from tests.running import KILLED, read, until

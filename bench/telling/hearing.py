@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from bench.telling.audience import Listener
 from bench.telling.receivers import Receivers
-from schemas.messages import DeliveryNote, encode
+from schemas.deliveries import DeliveryNote
+from schemas.messages import encode
 
 
 class Heard(NamedTuple):

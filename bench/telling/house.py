@@ -11,7 +11,8 @@ from bench.telling.audience import CHAT, LISTENERS, ROBOT, SECRET, documents, sh
 from bench.telling.hearing import compare_heard
 from bench.telling.receivers import Receivers
 from deploy.local.processes import Processes
-from schemas.messages import AlarmEvent, decode_note, encode
+from schemas.deliveries import decode_note
+from schemas.messages import AlarmEvent, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALARM_EVENTS, DELIVERY_LOG

@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from schemas.messages import VERSION, AlarmEvent, DeliveryNote
+from schemas.deliveries import DeliveryNote
+from schemas.messages import VERSION, AlarmEvent
 from services.clock import Clock
 from services.notifier.kept import cause_message, held_message
 from services.notifier.memory import NOT_SENT, Memory

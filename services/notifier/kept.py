@@ -1,17 +1,8 @@
 """What is kept for later in topic `delivery`: events that are held back, and the alarms that inhibit others."""
 
+from schemas.deliveries import CAUSE_KEY, HELD_KEY, OpenCause, WaitingEvent, decode_cause, decode_waiting
 from schemas.ids import key_of
-from schemas.messages import (
-    CAUSE_KEY,
-    HELD_KEY,
-    VERSION,
-    AlarmEvent,
-    OpenCause,
-    WaitingEvent,
-    decode_cause,
-    decode_waiting,
-    encode,
-)
+from schemas.messages import VERSION, AlarmEvent, encode
 from schemas.topics import DELIVERY
 from services.outbox import Message
 from streams.domain.inhibiting import Cause

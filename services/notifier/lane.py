@@ -16,9 +16,10 @@ from typing import Protocol
 
 import structlog
 
+from schemas.deliveries import DeliveryNote
 from schemas.documents import Recipient
 from schemas.ids import key_of
-from schemas.messages import VERSION, DeliveryNote
+from schemas.messages import VERSION
 from schemas.settings import Settings
 from services.notifier.answer import Answer, Trouble, unreachable
 from services.notifier.channels import Channel

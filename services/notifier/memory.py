@@ -15,14 +15,10 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.escalation import ESCALATION_KEY, Escalating, decode_escalating
-from schemas.ids import key_of
-from schemas.messages import (
+from schemas.deliveries import (
     DIGEST_KEY,
     READ_KEY,
     ROBOT_KEY,
-    UNREADABLE,
-    VERSION,
     Delivery,
     DeliveryNote,
     DeliveryRead,
@@ -32,8 +28,10 @@ from schemas.messages import (
     decode_delivery_read,
     decode_digest,
     decode_robot_use,
-    encode,
 )
+from schemas.escalation import ESCALATION_KEY, Escalating, decode_escalating
+from schemas.ids import key_of
+from schemas.messages import UNREADABLE, VERSION, encode
 from schemas.settings import Settings
 from schemas.topics import DELIVERY, DELIVERY_LOG
 from services.notifier.kept import Kept

@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from schemas.messages import UNREADABLE, DeliveryRead, decode_event
+from schemas.deliveries import DeliveryRead
+from schemas.messages import UNREADABLE, decode_event
 from schemas.settings import Settings
 from schemas.topics import DELIVERY, DELIVERY_LOG, ENGINE
 from services.clock import Clock

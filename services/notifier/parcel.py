@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from schemas.deliveries import Delivery, DeliveryNote, DigestDelivery
 from schemas.escalation import StepEvent
 from schemas.ids import key_of
-from schemas.messages import VERSION, AlarmEvent, Delivery, DeliveryNote, DigestDelivery
+from schemas.messages import VERSION, AlarmEvent
 from services.notifier.message import Member, Message, digest, single, steps_of
 from streams.domain.routing import NOTHING_SAID, Said
 

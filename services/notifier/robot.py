@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from schemas.messages import VERSION, RobotUse
+from schemas.deliveries import RobotUse
+from schemas.messages import VERSION
 from schemas.reference.rates import RobotRates
 from streams.domain.allowance import Allowance, Limit
 from streams.domain.turn import Turn, turn

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from aiokafka import ConsumerRecord
 
+from schemas.deliveries import decode_note
 from schemas.messages import (
     VERSION,
     CalendarDocument,
@@ -21,7 +22,6 @@ from schemas.messages import (
     decode_event,
     decode_finding,
     decode_heartbeat,
-    decode_note,
     decode_readings,
     decode_rejected,
     decode_revision,

@@ -1,4 +1,4 @@
-"""The hierarchy says what lies in what: enterprises in parks, counties, industries and lists by day, and these above."""
+"""What lies in what: enterprises in parks, counties, industries and lists, by day, and these in each other."""
 
 from bisect import bisect_right
 from collections import defaultdict

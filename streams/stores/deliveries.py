@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from schemas.messages import DeliveryNote
+from schemas.deliveries import DeliveryNote
 
 SCHEMA = (
     # `why` tells apart for how many reasons nothing was sent, and steps of escalations from events; else one row.

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from schemas.decimals import INT64_MAX
+from schemas.deliveries import DeliveryNote
 from schemas.messages import (
     AlarmEvent,
     Condition,
-    DeliveryNote,
     Finding,
     Rejected,
     decode_condition,

@@ -8,7 +8,8 @@ every call is limited in time and raises StoreError with a stable code when the 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from schemas.messages import AlarmEvent, Condition, DeliveryNote, Finding, Rejected, Revision
+from schemas.deliveries import DeliveryNote
+from schemas.messages import AlarmEvent, Condition, Finding, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import WINDOW_KINDS, WindowKind
 from streams.stores.deliveries import Delivered, DigestPage

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from schemas.decimals import MICRO_SCALE, at_scale
-from schemas.messages import VERSION, AlarmEvent, Condition, DeliveryNote, Rejected, Revision
+from schemas.deliveries import DeliveryNote
+from schemas.messages import VERSION, AlarmEvent, Condition, Rejected, Revision
 from schemas.series import Point
 from schemas.windows import window
 from services.api.answers import ALARM, DELIVERED, EVENT, POINT, RECEIPT, REJECTED, REVISION

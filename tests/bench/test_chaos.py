@@ -26,7 +26,8 @@ from bench.telling.audience import Listener
 from bench.telling.hearing import compare_heard
 from bench.telling.receivers import Receivers
 from deploy.local.kafka import LocalKafka
-from schemas.messages import VERSION, DeliveryNote
+from schemas.deliveries import DeliveryNote
+from schemas.messages import VERSION
 
 SEED = 11
 

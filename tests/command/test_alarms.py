@@ -4,7 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from schemas.messages import AlarmEvent, Condition, DeliveryNote
+from schemas.deliveries import DeliveryNote
+from schemas.messages import AlarmEvent, Condition
 from services.api.answers import ALARM, EVENT
 from tests.api_server import RunningApi
 from tests.command.conftest import Command

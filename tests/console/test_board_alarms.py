@@ -5,7 +5,8 @@ import uuid
 import httpx
 from msgspec.structs import asdict, replace
 
-from schemas.messages import AlarmEvent, Condition, DeliveryNote
+from schemas.deliveries import DeliveryNote
+from schemas.messages import AlarmEvent, Condition
 from tests.api_server import RunningApi
 from tests.console.city import alarm
 from tests.console.conftest import OPERATOR_COOKIE, Opened

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
+from schemas.deliveries import DIGEST_KEY, READ_KEY, ROBOT_KEY, Delivery, decode_delivery
 from schemas.escalation import ESCALATION_KEY
-from schemas.messages import DIGEST_KEY, READ_KEY, ROBOT_KEY, AlarmEvent, Delivery, decode_delivery, encode
+from schemas.messages import AlarmEvent, encode
 from schemas.partitioner import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALARM_EVENTS, DELIVERY

@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 
+from schemas.deliveries import DIGEST_KEY, DeliveryNote, decode_digest, decode_note
 from schemas.documents import Recipient, parse_document
-from schemas.messages import DIGEST_KEY, AlarmEvent, DeliveryNote, decode_digest, decode_note
+from schemas.messages import AlarmEvent
 from schemas.reference.rates import rates
 from schemas.settings import Settings
 from schemas.topics import DELIVERY_LOG

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
+from schemas.deliveries import decode_note
 from schemas.documents import Document, parse_document
 from schemas.handling import Action, Handling
-from schemas.messages import AlarmEvent, decode_note, encode
+from schemas.messages import AlarmEvent, encode
 from schemas.settings import Settings
 from schemas.topics import ALARM_HANDLING, DELIVERY_LOG
 from services.notifier.escalation import Escalation

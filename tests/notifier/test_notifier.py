@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from deploy.local.kafka import ForeignKafka, LocalKafka
-from schemas.messages import READ_KEY, decode_delivery_read
+from schemas.deliveries import READ_KEY, decode_delivery_read
 from schemas.topics import ALARM_EVENTS, DELIVERY
 from services.simulator.mail_server import MailServer
 from tests.notifier.conftest import (
