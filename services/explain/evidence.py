@@ -15,11 +15,22 @@ import yaml
 from schemas.decimals import decimal_text
 from schemas.documents import Document, DocumentKey, canonical
 from schemas.documents.metric import BY_LINE
-from schemas.windows import local_datetime, window
+from schemas.windows import window
 from services.explain import wording
 from services.explain.asking import Explanation
+from services.explain.evidence_rows import (
+    HOURS,
+    READINGS,
+    SPANS,
+    decimal,
+    differences,
+    hour_row,
+    instant,
+    reading_row,
+    span_row,
+)
 from services.explain.explaining import UNEXPLAINED
-from services.explain.facts import EnterpriseFacts, HourFacts, Line, hours_of
+from services.explain.facts import EnterpriseFacts, HourFacts, hours_of
 from services.explain.line_evidence import LINES, LineRows, asked_of, meters_of, outputs_of, own_rows
 from services.explain.meter_hour import contribution, is_average, parts_of_average, wholly_covered
 from services.explain.reading_me import read_me
@@ -29,19 +40,9 @@ from streams.domain.membership import Membership
 from streams.domain.online import ONLINE
 from streams.domain.products import OF_ACCOUNT, products, source_of
 from streams.domain.registry import Snapshot
-from streams.domain.selling import named
-from streams.domain.spans import MeterHour, Reading, Span
 from streams.domain.tagging import CONTROLLED
 from streams.domain.views import MeterView
 
-READINGS = ("meter", "ts", "value", "unit", "rev", "quality", "received")
-SPANS = (
-    "hour", "meter", "from", "to", "first_value", "last_value", "per_unit", "amount", "part_from", "part_to", "part",
-    "kind", "reason", "like_days",
-)  # fmt: skip
-HOURS = (
-    "hour", "meter", "carrier", "role", "sign", "amount", "rest", "expected_s", "measured_s", "estimated_s", "counted",
-)  # fmt: skip
 _MEASURED = ("feedstock", "generated")
 ACCOUNT = (
     "hour", "metric", "carrier", "quantity", "scope", "coefficient", "exact", "rounded", "release", "source", "variant",
@@ -139,11 +140,11 @@ class _Writing:
         parts = [
             each for each in (view.numerator, view.denominator) if each is not None and not each.startswith("ind.")
         ]
-        values = [_decimal(documents.fold(question.entity, each, question.window).value) for each in parts]
+        values = [decimal(documents.fold(question.entity, each, question.window).value) for each in parts]
         row = (
             view.id, view.numerator, values[0] if values else "", view.denominator or "",
             values[1] if len(values) > 1 else "",
-            view.factor, _decimal(self._explanation.replay.value),
+            view.factor, decimal(self._explanation.replay.value),
         )  # fmt: skip
         self._table("indicator.csv", INDICATOR, [row])
         return parts
@@ -181,12 +182,12 @@ class _Writing:
                 computed = facts.hour(hour.start_ms)
                 for meter, sign in lines:
                     mine = computed.meters[meter.index]
-                    seen.update((((meter.id, each.t_ms)), _reading(meter, each)) for each in mine.readings)
-                    tables.put("spans.csv", [_span(hour.name, meter, each) for each in mine.spans])
-                    tables.put("hours.csv", [_hour(hour.name, meter, sign, mine, needed[0])])
+                    seen.update((((meter.id, each.t_ms)), reading_row(meter, each)) for each in mine.readings)
+                    tables.put("spans.csv", [span_row(hour.name, meter, each) for each in mine.spans])
+                    tables.put("hours.csv", [hour_row(hour.name, meter, sign, mine)])
                 if nodes:
                     known = [each for each in nodes if wholly_covered(facts, each, hour)]
-                    tables.put("account.csv", _differences(hour.name, needed[0], computed, known))
+                    tables.put("account.csv", differences(hour.name, needed[0], computed, known))
                     continue
                 for metric in needed:
                     tables.put("account.csv", self._account(hour.name, metric, computed, lines))
@@ -216,16 +217,16 @@ class _Writing:
                 for id_ in row.measurements:
                     self._use("measurement", id_)
                 yield (
-                    hour, metric, each.carrier, _decimal(each.quantity), each.scope or "",
+                    hour, metric, each.carrier, decimal(each.quantity), each.scope or "",
                     "" if worth is None else wording.worth(worth),
                     "" if each.exact is None else wording.fraction(each.exact),
-                    _decimal(each.rounded), release, row.source, row.variant, row.confidence,
+                    decimal(each.rounded), release, row.source, row.variant, row.confidence,
                 )  # fmt: skip
             return
         if metric.startswith("qty.") and metric.count(".") > 1 and not metric.endswith(".estimated"):
             value = computed.metrics.get(metric)
             if value is not None:
-                yield hour, metric, metric.split(".")[1], _decimal(value), "", "", "", _decimal(value), "", "", "", ""
+                yield hour, metric, metric.split(".")[1], decimal(value), "", "", "", decimal(value), "", "", "", ""
             return
         total = sum(
             contribution(computed.meters[meter.index], metric) * (1 if metric.startswith("time.") else sign)
@@ -254,7 +255,7 @@ class _Writing:
         rows = [
             (
                 report.metric, report.period, report.value, report.unit, report.rev, report.reporter,
-                _instant(report.received),
+                instant(report.received),
             )
             for (metric, period), report in sorted(facts.reports.items())
             if metric in needed
@@ -275,7 +276,7 @@ class _Writing:
         membership = Membership(self._snapshot)
         members = sorted(set[str]().union(*(membership.over(entity, day).ever for day in days)))
         rows = [
-            (f"enterprise/{member}", metric, name, _decimal(documents.fold(f"enterprise/{member}", metric, name).value))
+            (f"enterprise/{member}", metric, name, decimal(documents.fold(f"enterprise/{member}", metric, name).value))
             for metric in needed
             for member in members
         ]
@@ -316,21 +317,12 @@ def told(explanation: Explanation) -> dict[str, Any]:
     return {
         **explanation.question._asdict(),
         "unit": explanation.unit,
-        "computed": {"value": _decimal(replay.value) or None, "status": replay.status},
-        "series": {"value": _decimal(series.value) or None, "status": series.status},
+        "computed": {"value": decimal(replay.value) or None, "status": replay.status},
+        "series": {"value": decimal(series.value) or None, "status": series.status},
         "same": explanation.same,
         "notes": explanation.notes,
         "tree": explanation.tree.told(),
     }
-
-
-def _differences(
-    hour: str, metric: str, computed: HourFacts, nodes: Sequence[Sequence[Line]]
-) -> Iterator[Sequence[Any]]:  # fmt: skip
-    """Yield what the sub-meters of each meter do not explain of it."""
-    for lines in nodes:
-        total = decimal_text(sum(computed.meters[line.place].amount * line.sign for line in lines))
-        yield (hour, metric, lines[0].meter.carrier, total, "", "", "", total, "", "", "", "")
 
 
 def _is_of(metric: str, carrier: str) -> bool:
@@ -347,52 +339,3 @@ def _parts(metric: str) -> tuple[str, ...]:
 
 def _plain(document: Document) -> Any:
     return json.loads(canonical(document))
-
-
-def _decimal(value: int | None) -> str:
-    return "" if value is None else decimal_text(value)
-
-
-def _instant(ms: int) -> str:
-    return local_datetime(ms).isoformat(timespec="milliseconds")
-
-
-def _reading(meter: MeterView, each: Reading) -> Sequence[Any]:
-    value = "" if each.value is None else decimal_text(each.value, meter.scale)
-    return (
-        named(meter),
-        _instant(each.t_ms),
-        value,
-        meter.unit,
-        each.rev,
-        each.quality or "void",
-        _instant(each.received_ms),
-    )
-
-
-def _span(hour: str, meter: MeterView, each: Span) -> Sequence[Any]:
-    first = "" if each.first is None or each.first.value is None else decimal_text(each.first.value, meter.scale)
-    last = "" if each.last is None or each.last.value is None else decimal_text(each.last.value, meter.scale)
-    return (
-        hour, named(meter), _instant(each.from_ms), _instant(each.to_ms), first, last,
-        decimal_text(each.micro_per_count * 10**meter.scale), _decimal(each.amount), _instant(each.low_ms),
-        _instant(each.high_ms), _decimal(each.part), each.kind, each.reason,
-        " ".join(map(wording.day, each.days)),
-    )  # fmt: skip
-
-
-def _hour(hour: str, meter: MeterView, sign: int, mine: MeterHour, metric: str) -> Sequence[Any]:
-    times = (decimal_text(each, 3) for each in (mine.expected_ms, mine.measured_ms, mine.estimated_ms))
-    del metric
-    counted = "yes" if mine.measured_ms + mine.estimated_ms else "no"
-    return (
-        hour,
-        named(meter),
-        meter.carrier,
-        meter.role,
-        sign,
-        decimal_text(mine.amount),
-        decimal_text(mine.rest),
-        *times,
-        counted,
-    )
