@@ -1,13 +1,12 @@
 """The lists in a store's file: alarms, events, findings, revisions, rejected inputs, parts of batches, read offsets.
 
-Each function works inside a transaction that the caller began. A list is paged by the key of the last item shown, so
-that a page costs the same wherever it lies and nothing is shown twice when entries arrive meanwhile.
+Each function works inside a transaction that the caller began.
 """
 
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from schemas.decimals import INT64_MAX
@@ -27,9 +26,9 @@ from schemas.messages import (
 from schemas.series import ALARM, WINDOW_MEASUREMENTS, Point
 from schemas.windows import window
 from streams.stores import deliveries
+from streams.stores.paging import LIMIT, Where, page
 from streams.stores.series import (
     AlarmsPage,
-    CursorError,
     Earlier,
     Entry,
     Move,
@@ -74,7 +73,6 @@ SCHEMA = (
     *deliveries.SCHEMA,
 )
 
-LIMIT = 1000
 _OF_ENTITIES = {ALARM, *WINDOW_MEASUREMENTS}
 
 
@@ -227,13 +225,13 @@ def offsets(connection: sqlite3.Connection) -> dict[tuple[str, int], Read]:
 
 def conditions(connection: sqlite3.Connection, wanted: AlarmFilter, after: str | None, limit: int) -> AlarmsPage:
     """Return a page of alarms, the newest start first."""
-    where = _Where()
+    where = Where()
     where.among("entity", wanted.entities)
     where.add("rule = ?", wanted.rule)
     where.add("condition = ?", wanted.condition)
     where.add("start_ms >= ?", wanted.from_ms)
     where.add("start_ms < ?", wanted.to_ms)
-    rows, following = _page(connection, "conditions", ("start_ms", "id"), where, after, limit)
+    rows, following = page(connection, "conditions", ("start_ms", "id"), where, after, limit)
     return AlarmsPage([decode_condition(row) for row in rows], following)
 
 
@@ -266,13 +264,13 @@ def revisions(
     limit: int,
 ) -> RevisionsPage:
     """Return a page of an entity's revisions, the last known first."""
-    where = _Where()
+    where = Where()
     where.add("entity = ?", entity)
     where.add("metric = ?", wanted.metric)
     where.add("kind = ?", wanted.window)
     where.add("known >= ?", wanted.from_ms)
     where.add("known < ?", wanted.to_ms)
-    rows, following = _page(connection, "revisions", ("known", '"offset"'), where, after, limit, int)
+    rows, following = page(connection, "revisions", ("known", '"offset"'), where, after, limit, int)
     return RevisionsPage([decode_revision(row) for row in rows], following)
 
 
@@ -301,10 +299,10 @@ def rejected(
     connection: sqlite3.Connection, sources: Collection[str] | None, code: str | None, after: str | None, limit: int
 ) -> RejectedPage:
     """Return a page of rejected inputs, the newest first."""
-    where = _Where()
+    where = Where()
     where.among("source", sources)
     where.add("code = ?", code)
-    rows, following = _page(connection, "rejected", ("at", "key"), where, after, limit)
+    rows, following = page(connection, "rejected", ("at", "key"), where, after, limit)
     return RejectedPage([decode_rejected(row) for row in rows], following)
 
 
@@ -331,54 +329,3 @@ def _index_order(index: Any) -> tuple[int, ...]:
     if isinstance(index, int):
         return (index,)
     return tuple(at for at in index if isinstance(at, int)) if isinstance(index, list) else ()
-
-
-class _Where:
-    """Conditions of a query, all of which must hold, with their values."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.values: list[Any] = []
-
-    def add(self, text: str, value: Any) -> None:
-        if value is not None:
-            self.texts.append(text)
-            self.values.append(value)
-
-    def among(self, column: str, values: Collection[str] | None) -> None:
-        if values is not None:
-            # One parameter however many values there are: SQLite bounds the number of parameters.
-            self.add(f"{column} IN (SELECT value FROM json_each(?))", json.dumps(sorted(values)))
-
-
-def _page(
-    connection: sqlite3.Connection,
-    table: str,
-    order: tuple[str, str],
-    where: _Where,
-    after: str | None,
-    limit: int,
-    key: Callable[[str], int | str] = str,
-) -> tuple[list[bytes], str | None]:
-    first, second = order
-    limit = max(1, min(limit, LIMIT))
-    if after is not None:
-        where.texts.append(f"({first}, {second}) < (?, ?)")
-        where.values.extend(_cursor(after, key))
-    text = f" WHERE {' AND '.join(where.texts)}" if where.texts else ""
-    rows = connection.execute(
-        f"SELECT document, {first}, {second} FROM {table}{text} ORDER BY {first} DESC, {second} DESC LIMIT ?",
-        (*where.values, limit + 1),
-    ).fetchall()
-    following = f"{rows[limit - 1][1]}~{rows[limit - 1][2]}" if len(rows) > limit else None
-    return [row[0] for row in rows[:limit]], following
-
-
-def _cursor(text: str, key: Callable[[str], int | str]) -> tuple[int, int | str]:
-    number, mark, rest = text.partition("~")
-    try:
-        if mark and number.removeprefix("-").isdecimal():
-            return int(number), key(rest)
-    except ValueError:
-        pass
-    raise CursorError(f"{text!r} is no cursor of this list; ask again without one")
