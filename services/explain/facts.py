@@ -10,6 +10,7 @@ from schemas.windows import DAY_MS, HOUR_MS, Window, children_of, window, window
 from services.replay.held import Held
 from streams.domain import vicinity
 from streams.domain.account import Metrics, quantities_of_carriers
+from streams.domain.cache import Cache
 from streams.domain.comparison import Said
 from streams.domain.filling import fills
 from streams.domain.flaw import Flaw
@@ -22,7 +23,7 @@ from streams.domain.state import hour_text
 from streams.domain.tagging import hour_account
 from streams.domain.valuation import Valuation
 from streams.domain.views import MeterView
-from streams.domain.work import Cache, Work
+from streams.domain.work import Work
 
 
 class Line(NamedTuple):

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.messages import AlarmEvent, Rejected
 from schemas.windows import DAY_MS, window, window_at
+from streams.domain.cache import Cache
 from streams.domain.enterprise import EnterpriseFold
 from streams.domain.hour import Rows, join
 from streams.domain.inputs import Inputs, Readable, Record, read_inputs, rejection
@@ -20,7 +21,7 @@ from streams.domain.passing import Time, documents_of, passed
 from streams.domain.plan import Plan, Plans
 from streams.domain.sold import note_counterparties, passed_on, passed_on_again
 from streams.domain.state import HEAD, HOUR, OrderedMap, hour_of, state_key
-from streams.domain.work import Cache, Output, Work, stretches_key
+from streams.domain.work import Output, Work, stretches_key
 
 
 class Cursor(msgspec.Struct, omit_defaults=True):

@@ -7,10 +7,10 @@ import pytest
 
 from schemas.windows import HOUR_MS, window_at
 from streams.domain.block import Block
+from streams.domain.cache import KEPT, Cache
 from streams.domain.calendar import empty_document
 from streams.domain.hour import Hour
 from streams.domain.state import BLOCK, DOCUMENT, HOUR, hour_text, state_key
-from streams.domain.work import KEPT, Cache
 
 
 def hour(enterprise: str, number: int) -> tuple[bytes, Hour]:
