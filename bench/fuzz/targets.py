@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import zstandard
 
-from schemas import messages
+from schemas import deliveries, messages
 from schemas.documents import Document, parse_document
 from schemas.messages import UNREADABLE, VERSION, Batch, Readings, Reported, encode
 from services.command.document_files import FileDocument, read_text
@@ -108,9 +108,13 @@ def _stored(value: bytes) -> None:
 
 
 def _message(value: bytes) -> None:
-    for name in ("condition", "event", "delivery", "note", "revision", "finding", "held", "rejected", "registry"):
+    for decode in (
+        messages.decode_condition, messages.decode_event, deliveries.decode_delivery, deliveries.decode_note,
+        messages.decode_revision, messages.decode_finding, messages.decode_held, messages.decode_rejected,
+        messages.decode_registry,
+    ):  # fmt: skip
         try:
-            encode(getattr(messages, f"decode_{name}")(value))
+            encode(decode(value))
         except UNREADABLE:
             continue
 
