@@ -317,8 +317,8 @@ def told(explanation: Explanation) -> dict[str, Any]:
     return {
         **explanation.question._asdict(),
         "unit": explanation.unit,
-        "computed": {"value": decimal(replay.value) or None, "status": replay.status},
-        "series": {"value": decimal(series.value) or None, "status": series.status},
+        "computed": {"value": wording.number(replay.value), "status": replay.status},
+        "series": {"value": wording.number(series.value), "status": series.status},
         "same": explanation.same,
         "notes": explanation.notes,
         "tree": explanation.tree.told(),

@@ -23,7 +23,7 @@ HOURS = (
 
 def decimal(value: int | None) -> str:
     """Return an amount in millionths as an exact decimal, "" where it is not known."""
-    return "" if value is None else decimal_text(value)
+    return wording.number(value) or ""
 
 
 def instant(ms: int) -> str:
