@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from schemas.documents import Document, DocumentKey
 from schemas.ids import enterprise_of, parse_entity
@@ -119,14 +120,30 @@ class Subject:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What pages say of a snapshot's things and meters, by `kind/id`."""
+
+    things: dict[str, Thing] = field(default_factory=dict[str, Thing])
+    meters: dict[str, MeterFacts] = field(default_factory=dict[str, MeterFacts])
+
+
+# Each is made once for all pages and days: a city's page names all its meters, its counties' pages name them again, and
+# to make them anew every midnight would leave the memory of those before in pieces.
+_SAID: WeakKeyDictionary[Snapshot, _Said] = WeakKeyDictionary()
+
+
 def thing_of(snapshot: Snapshot, key: str) -> Thing:
     """Return what is registered under `kind/id`; what has no name is called by its id."""
+    said = _SAID.setdefault(snapshot, _Said()).things
+    if key in said:
+        return said[key]
     kind, _, id_ = key.partition("/")
     document: Document | None = snapshot.documents.get(DocumentKey(kind, id_))
     if document is None:
         return Thing(key, id_, id_)
     name = document.name
-    return Thing(key, name.zh or name.en or id_, name.en or name.zh or id_)
+    return said.setdefault(key, Thing(key, name.zh or name.en or id_, name.en or name.zh or id_))
 
 
 def subject_of(snapshot: Snapshot, entity: str, at_ms: int) -> Subject:
@@ -181,17 +198,20 @@ def _meters(snapshot: Snapshot, enterprise: str, at_ms: int) -> Iterator[MeterFa
 
 
 def _facts(snapshot: Snapshot, view: MeterView) -> MeterFacts:
-    return MeterFacts(
-        thing=thing_of(snapshot, view.entity),
-        carrier=thing_of(snapshot, f"carrier/{view.carrier}"),
-        metric=f"qty.{view.carrier}",
-        unit=snapshot.carriers[view.carrier].unit,
-        read_unit=view.unit,
-        decimals=view.scale,
-        type=view.type,
-        role=view.role,
-        step_ms=view.step_ms,
-    )
+    said = _SAID.setdefault(snapshot, _Said()).meters
+    if view.entity not in said:
+        said[view.entity] = MeterFacts(
+            thing=thing_of(snapshot, view.entity),
+            carrier=thing_of(snapshot, f"carrier/{view.carrier}"),
+            metric=f"qty.{view.carrier}",
+            unit=snapshot.carriers[view.carrier].unit,
+            read_unit=view.unit,
+            decimals=view.scale,
+            type=view.type,
+            role=view.role,
+            step_ms=view.step_ms,
+        )
+    return said[view.entity]
 
 
 def _held(snapshot: Snapshot, entity: str, at_ms: int) -> Iterator[Held]:

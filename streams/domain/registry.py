@@ -81,7 +81,7 @@ KeyT = TypeVar("KeyT")
 _SHARED = (Carrier, Product, ReportedItem, Indicator, Limit, Rule, Settings, Validation)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
     """The registry at `version`. All mappings are by id, `keys` by hash and `meters` by entity (`meter/ENT.METER`).
 

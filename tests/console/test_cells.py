@@ -1,7 +1,10 @@
 """Pages drawn from a registry and figures at hand, without a server or a store."""
 
+import gc
 import re
+import weakref
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,7 +37,11 @@ from tests.console.city import (
 
 @pytest.fixture(scope="module")
 def snapshot() -> Snapshot:
-    parsed = [parse_document(raw) for raw in city_documents()]
+    return built(city_documents())
+
+
+def built(documents: list[dict[str, Any]]) -> Snapshot:
+    parsed = [parse_document(raw) for raw in documents]
     return Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
 
 
@@ -59,6 +66,28 @@ def gathered(subject: Subject, **changed: object) -> Gathered:
 
 def text(html: str) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", html).split())
+
+
+def test_what_is_said_of_a_meter_is_held_once_for_all_pages_and_days(snapshot: Snapshot) -> None:
+    city, county = subject_of(snapshot, CITY, NOW_MS), subject_of(snapshot, COUNTY, NOW_MS)
+    tomorrow = subject_of(snapshot, CITY, NOW_MS + DAY_MS)
+    held = {id(one) for one in city.meters}
+    assert county.meters and {id(one) for one in county.meters} <= held
+    assert tomorrow == city and {id(one) for one in tomorrow.meters} == held
+
+
+def test_a_new_registry_is_said_anew_and_the_one_before_is_let_go() -> None:
+    before = built(city_documents())
+    name = subject_of(before, STEEL, NOW_MS).thing.zh
+    changed = [
+        one | {"name": {"zh": "新名"}} if f"{one['kind']}/{one['id']}" == STEEL else one for one in city_documents()
+    ]
+    after = built(changed)
+    assert (subject_of(after, STEEL, NOW_MS).thing.zh, subject_of(before, STEEL, NOW_MS).thing.zh) == ("新名", name)
+    gone = weakref.ref(before)
+    del before
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_city_has_its_parks_counties_and_enterprises(snapshot: Snapshot) -> None:
