@@ -33,6 +33,7 @@ from schemas.messages import (
     encode,
 )
 from schemas.windows import SHANGHAI, children_of, window, window_at
+from streams.domain.calendar import latest_known, windows_in
 from streams.domain.fold import Cursor, Effects, PartitionFold
 from streams.domain.hour import Hour
 from streams.domain.packing import unpack
@@ -245,6 +246,14 @@ class Stream:
             found = self.totals[f"{entity}|{name[:10]}"]
             return found.status[int(name[11:])]
         return self.totals[f"{entity}|{name[:4] if each.kind == 'quarter' else name}"].own[name].status
+
+    def known_of(self, name: str) -> bool:
+        """Tell whether any reading of the enterprise counts in a window, or takes one away."""
+        each = window(name)
+        if each.kind == "hour":
+            return self.totals[f"enterprise/works|{name[:10]}"].known[int(name[11:])] is not None
+        document = self.totals[f"enterprise/works|{name[:4] if each.kind == 'quarter' else name}"]
+        return any(latest_known(document, part) is not None for one, part in windows_in(document) if one == each)
 
     def firing(self) -> list[str]:
         """Return the starts of the alarms that fire, or did when their period settled."""
