@@ -22,7 +22,6 @@ import uvicorn
 from pydantic import SecretStr
 
 from deploy.local.kafka import broker
-from schemas.documents import Document, parse_document
 from schemas.messages import VERSION, Batch, Readings, encode
 from schemas.settings import Settings
 from services.gateway.app import create_app
@@ -30,8 +29,7 @@ from services.gateway.envelope import parse_batch
 from services.gateway.receiving import check
 from services.http.connection import server_config
 from services.topics import apply_topics
-from streams.domain.registry import Snapshot
-from tests.registry_writing import write_set
+from tests.registry_writing import snapshot_of, write_set
 
 METERS, INSTANTS = 10, 20
 READINGS = METERS * INSTANTS
@@ -82,8 +80,7 @@ def bodies() -> dict[str, bytes]:
 
 def own_work() -> None:
     """Print the CPU of decoding, checking and encoding one reading."""
-    parsed = [parse_document(raw) for raw in registry()]
-    snapshot = Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
+    snapshot = snapshot_of(registry())
     source = snapshot.sources["gw"]
 
     def take(body: bytes) -> None:

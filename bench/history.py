@@ -6,16 +6,15 @@ All enterprises of a bench have the same readings, so the copies are what the fo
 from collections.abc import Iterator
 
 from bench import city
-from schemas.documents import Document, parse_document
 from schemas.partitioner import partition_of_key
 from schemas.settings import Settings
 from schemas.topics import STATE
 from streams.domain.fold import Cursor, PartitionFold
 from streams.domain.inputs import Record
 from streams.domain.plan import Plans
-from streams.domain.registry import Snapshot
 from streams.domain.state import BLOCK, HEAD, PLACE, MemoryMap, state_key
 from streams.stores.state import StateStore
+from tests.registry_writing import snapshot_of
 
 DAY_MINUTES = 1440
 YEAR_DAYS = 365
@@ -37,8 +36,7 @@ def count(meter: int, minute: int) -> int:
 
 def records(enterprises: int, meters: int, days: int) -> Iterator[tuple[str, dict[bytes, bytes | None]]]:
     """Yield (enterprise, what its state has of the last days before the bench's start), without what is derived."""
-    parsed = [parse_document(raw) for raw in city.documents(enterprises=enterprises, meters=meters)]
-    plans = Plans(Snapshot.build(1, [one for one in parsed if isinstance(one, Document)]))
+    plans = Plans(snapshot_of(city.documents(enterprises=enterprises, meters=meters)))
     first = city.enterprise_id(0)
     state, cursor = MemoryMap(), Cursor()
     fold = PartitionFold(0, state, lambda enterprise: enterprise == first)

@@ -1,4 +1,7 @@
-"""Writes sets of documents to the registry topic as the api does: one transaction, ended by the commit marker."""
+"""Sets of documents: from texts, as a snapshot, and written to the registry topic as the api does.
+
+A set is written in one transaction, ended by the commit marker.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -7,9 +10,11 @@ from typing import Any
 import yaml
 from aiokafka import AIOKafkaProducer
 
+from schemas.documents import Document, parse_document
 from schemas.messages import COMMIT_KEY, VERSION, RegistryCommit, RegistryRecord, encode
 from schemas.settings import Settings
 from schemas.topics import REGISTRY, REGISTRY_LOG
+from streams.domain.registry import Snapshot
 
 Raw = Mapping[str, Any]
 
@@ -51,6 +56,16 @@ STEEL = """
 def documents(text: str) -> list[Raw]:
     """Return the documents of a YAML text as the api would store them: days as text."""
     return [_plain(raw) for raw in yaml.safe_load_all(text)]
+
+
+def snapshot_of(raws: Iterable[object], version: int = 1) -> Snapshot:
+    """Return the registry of raw documents, none of which may be faulty."""
+    found: list[Document] = []
+    for raw in raws:
+        document = parse_document(raw)
+        assert not isinstance(document, list), document
+        found.append(document)
+    return Snapshot.build(version, found)
 
 
 def _plain(value: Any) -> Any:

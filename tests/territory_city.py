@@ -5,13 +5,12 @@ from typing import Any
 
 import yaml
 
-from schemas.documents import Document, parse_document
 from schemas.messages import CalendarDocument, Own, encode
 from schemas.windows import CHILD_KIND, Window, WindowKind, child_index, window, window_at
 from streams.domain.calendar import empty_document, latest_known, set_child, totals
 from streams.domain.own import Formulas, own_values
 from streams.domain.registry import Snapshot
-from tests.registry_writing import Raw
+from tests.registry_writing import Raw, snapshot_of
 from tests.registry_writing import documents as documents_of_text
 
 # "mover" changes park on 1 July, "free" is in the county but in no park, "far" in the other county.
@@ -70,12 +69,7 @@ def raws(text: str = CITY) -> list[Raw]:
 
 def snapshot(text: str = CITY, version: int = 1) -> Snapshot:
     """Return the city's registry."""
-    found: list[Document] = []
-    for raw in yaml.safe_load_all(text):
-        document = parse_document(raw)
-        assert not isinstance(document, list), document
-        found.append(document)
-    return Snapshot.build(version, found)
+    return snapshot_of(yaml.safe_load_all(text), version)
 
 
 def hour(kwh: int, measured_s: int = 3600) -> dict[str, int | None]:

@@ -11,7 +11,6 @@ import msgspec
 import zstandard
 
 from schemas import deliveries, messages
-from schemas.documents import Document, parse_document
 from schemas.messages import UNREADABLE, VERSION, Batch, Readings, Reported, encode
 from services.command.document_files import FileDocument, read_text
 from services.command.importing import read_lines
@@ -29,7 +28,7 @@ from streams.domain.points import points_of, points_of_readings
 from streams.domain.registration import register
 from streams.domain.registry import Snapshot
 from streams.domain.reporting import check_reported, reported_row
-from tests.registry_writing import STEEL, documents
+from tests.registry_writing import STEEL, documents, snapshot_of
 
 NOW_MS = 1_795_219_200_000
 INFLATED_LIMIT = 1 << 20
@@ -48,8 +47,7 @@ class Target(NamedTuple):
 
 @cache
 def _snapshot() -> Snapshot:
-    parsed = [parse_document(raw) for raw in documents(STEEL)]
-    return Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
+    return snapshot_of(documents(STEEL))
 
 
 def _refused(take: Callable[[bytes], None]) -> Callable[[bytes], None]:

@@ -133,9 +133,14 @@ class _Said:
 _SAID: WeakKeyDictionary[Snapshot, _Said] = WeakKeyDictionary()
 
 
+def _said(snapshot: Snapshot) -> _Said:
+    found = _SAID.get(snapshot)
+    return _SAID.setdefault(snapshot, _Said()) if found is None else found
+
+
 def thing_of(snapshot: Snapshot, key: str) -> Thing:
     """Return what is registered under `kind/id`; what has no name is called by its id."""
-    said = _SAID.setdefault(snapshot, _Said()).things
+    said = _said(snapshot).things
     if key in said:
         return said[key]
     kind, _, id_ = key.partition("/")
@@ -198,7 +203,7 @@ def _meters(snapshot: Snapshot, enterprise: str, at_ms: int) -> Iterator[MeterFa
 
 
 def _facts(snapshot: Snapshot, view: MeterView) -> MeterFacts:
-    said = _SAID.setdefault(snapshot, _Said()).meters
+    said = _said(snapshot).meters
     if view.entity not in said:
         said[view.entity] = MeterFacts(
             thing=thing_of(snapshot, view.entity),

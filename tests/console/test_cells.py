@@ -4,11 +4,9 @@ import gc
 import re
 import weakref
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from schemas.documents import Document, parse_document
 from schemas.messages import Finding
 from schemas.windows import DAY_MS, HOUR_MS
 from services.console.cells import cells, points, spans
@@ -33,16 +31,12 @@ from tests.console.city import (
     alarm,
     city_documents,
 )  # fmt: skip
+from tests.registry_writing import snapshot_of
 
 
 @pytest.fixture(scope="module")
 def snapshot() -> Snapshot:
-    return built(city_documents())
-
-
-def built(documents: list[dict[str, Any]]) -> Snapshot:
-    parsed = [parse_document(raw) for raw in documents]
-    return Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
+    return snapshot_of(city_documents())
 
 
 def gathered(subject: Subject, **changed: object) -> Gathered:
@@ -77,12 +71,12 @@ def test_what_is_said_of_a_meter_is_held_once_for_all_pages_and_days(snapshot: S
 
 
 def test_a_new_registry_is_said_anew_and_the_one_before_is_let_go() -> None:
-    before = built(city_documents())
+    before = snapshot_of(city_documents())
     name = subject_of(before, STEEL, NOW_MS).thing.zh
     changed = [
         one | {"name": {"zh": "新名"}} if f"{one['kind']}/{one['id']}" == STEEL else one for one in city_documents()
     ]
-    after = built(changed)
+    after = snapshot_of(changed)
     assert (subject_of(after, STEEL, NOW_MS).thing.zh, subject_of(before, STEEL, NOW_MS).thing.zh) == ("新名", name)
     gone = weakref.ref(before)
     del before

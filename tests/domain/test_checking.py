@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.decimals import INT64_MAX
-from schemas.documents import Document, parse_document
 from schemas.pushed import decode_loose_rows, decode_rows, number
 from streams.domain.checking import Checked, Checker
 from streams.domain.registry import Snapshot
-from tests.registry_writing import STEEL, documents
+from tests.registry_writing import STEEL, documents, snapshot_of
 
 
 def at(text: str) -> int:
@@ -27,9 +26,7 @@ TS_MS = at(TS)
 
 
 def _snapshot() -> Snapshot:
-    parsed = [parse_document(raw) for raw in documents(STEEL)]
-    assert all(isinstance(one, Document) for one in parsed)
-    return Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
+    return snapshot_of(documents(STEEL))
 
 
 SNAPSHOT = _snapshot()

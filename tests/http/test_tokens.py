@@ -4,10 +4,9 @@ import datetime as dt
 
 from pydantic import SecretStr
 
-from schemas.documents import Document, parse_document
 from services.http.tokens import Principal, new_token, principal_of, token_hash
 from streams.domain.registry import Snapshot
-from tests.registry_writing import STEEL, documents
+from tests.registry_writing import STEEL, documents, snapshot_of
 
 NOW_MS = int(dt.datetime(2026, 11, 21, tzinfo=dt.UTC).timestamp() * 1000)
 DAY_MS = 86_400_000
@@ -22,8 +21,7 @@ def snapshot(*, revoked: bool = False, role: str = "source", subject: str | None
         "valid_to": "2027-01-01",
         "spec": {"hash": token_hash("secret"), "role": role, "subject": subject, "revoked": revoked},
     }
-    parsed = [parse_document(raw) for raw in [*documents(STEEL), key]]
-    return Snapshot.build(1, [one for one in parsed if isinstance(one, Document)])
+    return snapshot_of([*documents(STEEL), key])
 
 
 def test_a_key_makes_its_holder_what_it_says() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.documents import parse_document
 from schemas.documents.grouping import Grouping
 from services.notifier.parcel import Item
 from streams.domain.grouping import group_of
 from streams.domain.registry import Snapshot
 from tests.notifier.conftest import document, event, key_of_event
 from tests.notifier.storming import MINUTE_MS, Storm, build, settings_for
+from tests.registry_writing import snapshot_of
 
 CITY = [
     document("city", "bazhong", {}),
@@ -22,8 +22,7 @@ CITY = [
 
 
 def snapshot() -> Snapshot:
-    documents = [parse_document(one) for one in CITY]
-    return Snapshot.build(1, [one for one in documents if not isinstance(one, list)])
+    return snapshot_of(CITY)
 
 
 @pytest.mark.parametrize(
