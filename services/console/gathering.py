@@ -1,6 +1,8 @@
 """Gathering reads from the series store all that a page shows of its subject at one moment."""
 
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from schemas.documents.indicator import SEVERITIES
@@ -23,6 +25,8 @@ READINGS_SHOWN = 1500
 # the topics takes long too.
 ARRIVAL_MS = 10 * 60_000
 ARRIVAL_WALL_MS = 4_000
+# The meters of a place are one large answer. Two taken apart at once need the room of both, which the process keeps.
+_ONE_PLACE = threading.Lock()
 # The shape of the last day is drawn for so many entities; one question each is too dear for more.
 SHAPES = 60
 
@@ -149,9 +153,14 @@ def _silent(store: Store, subject: Subject, hour_ms: int) -> frozenset[str]:
     """Return the meters of which nothing was measured in an hour."""
     if not subject.meters:
         return frozenset()
-    hour = _of_meters(store, subject, "hour", hour_ms)
-    measured = {key for key, point in hour.items() if point.measured}
+    with _ONE_PLACE if subject.kind == "territory" else nullcontext():
+        measured = _measured(store, subject, hour_ms)
     return frozenset(one.thing.key for one in subject.meters if (one.thing.key, one.metric) not in measured)
+
+
+def _measured(store: Store, subject: Subject, hour_ms: int) -> frozenset[tuple[str, str]]:
+    hour = _of_meters(store, subject, "hour", hour_ms)
+    return frozenset(key for key, point in hour.items() if point.measured)
 
 
 def _findings(store: Store, subject: Subject) -> tuple[Finding, ...]:
