@@ -227,11 +227,17 @@ def soak_table(result: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, one in result["processes"].items():
-        pairs = (f"{one[f'half_{what}']:.0f}, {one[f'end_{what}']:.0f}" for what in ("files", "connections"))
+        pairs = (
+            ", ".join(_span(*one[f"{when}_{what}"]) for when in ("half", "end")) for what in ("files", "connections")
+        )
         waiting = f"{one['half_waiting']:.0f}, {one['end_waiting']:.0f}" if "end_waiting" in one else "-"
         memory = f"{one['half_mib']:.1f}, {one['end_mib']:.1f}"
         lines.append(f"| {name} | {memory} | {one['growth']:+.1%} | {' | '.join(pairs)} | {waiting} |")
     return "\n".join(lines)
+
+
+def _span(least: int, most: int) -> str:
+    return str(least) if least == most else f"{least}-{most}"
 
 
 def fuzz_table(result: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +91,10 @@ def held(pid: int, waiting: int | None = None) -> Held:
 
 
 def compared(samples: Sequence[tuple[float, Mapping[str, Held]]], seconds: float) -> dict[str, dict[str, Any]]:
-    """Return by process what it held in the middle and at the end of so many seconds, medians of a stretch of each.
+    """Return by process what it held in a stretch before the middle and before the end of so many seconds.
 
-    `samples` are (seconds since the begin, what each process held).
+    Of memory and what waits these are medians, of files and connections (the least, the most). `samples` are (seconds
+    since the begin, what each process held).
     """
     stretch_s = max(seconds * SHARE, 2 * SAMPLE_S)
     found: dict[str, dict[str, Any]] = {}
@@ -103,14 +104,28 @@ def compared(samples: Sequence[tuple[float, Mapping[str, Held]]], seconds: float
             here = [by[name] for at_s, by in samples if end_s - stretch_s < at_s <= end_s and name in by]
             one |= {
                 f"{when}_mib": round(median(each.own_mib for each in here), 2),
-                f"{when}_files": median(each.files for each in here),
-                f"{when}_connections": median(each.connections for each in here),
+                f"{when}_files": _span(each.files for each in here),
+                f"{when}_connections": _span(each.connections for each in here),
             }
             if waits := [each.waiting for each in here if each.waiting is not None]:
                 one[f"{when}_waiting"] = median(waits)
         one["growth"] = round(one["end_mib"] / one["half_mib"] - 1, 4)
         found[name] = one
     return found
+
+
+def _span(counts: Iterable[int]) -> tuple[int, int]:
+    seen = sorted(counts)
+    return seen[0], seen[-1]
+
+
+def _risen(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether the least and the most have risen.
+
+    A pool lets go of a connection that was not used for some seconds and opens it again, so that the number goes up
+    and down, and the one seen more often is chance. What is never let go is in every look after it.
+    """
+    return all(now > then for then, now in zip(before, after, strict=True))
 
 
 def faults_of(result: Mapping[str, Any]) -> list[str]:
@@ -127,7 +142,7 @@ def faults_of(result: Mapping[str, Any]) -> list[str]:
         found += [
             f"{name}: {what} {one[f'half_{what}']} at half time, {one[f'end_{what}']} at the end"
             for what in ("files", "connections")
-            if one[f"end_{what}"] > one[f"half_{what}"]
+            if _risen(one[f"half_{what}"], one[f"end_{what}"])
         ]
         if one.get("end_waiting", 0) > 2 * one.get("half_waiting", 0) + WAITING_SLACK:
             found.append(f"{name}: {one['half_waiting']} waited at half time, {one['end_waiting']} at the end")
